@@ -1,0 +1,45 @@
+# `make demo` and `make test` are all a fresh machine needs: Python, make and git.
+PYTHON ?= python3
+VENV ?= .venv
+BENCH_VENV ?= .venv-bench
+ARGS ?=
+
+.PHONY: demo test lint fuzz bench clean
+
+demo: $(VENV)/.installed
+	@exec $(VENV)/bin/tornadic run demo/app.py $(ARGS)
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+# For as long as asked: make fuzz SECONDS=600
+SECONDS ?= 60
+fuzz: $(VENV)/.installed-test
+	FUZZ_SECONDS=$(SECONDS) $(VENV)/bin/python -m pytest tests/fuzz --timeout=0 $(ARGS)
+
+bench: $(BENCH_VENV)/.installed-bench
+	$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(BENCH_VENV) build dist src/*.egg-info
+
+$(VENV)/bin/python $(BENCH_VENV)/bin/python:
+	$(PYTHON) -m venv $(@D:/bin=)
+
+# One stamp for each set of extras, renewed when the package's description changes.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+$(BENCH_VENV)/.installed-%: pyproject.toml | $(BENCH_VENV)/bin/python
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@

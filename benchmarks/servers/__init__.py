@@ -1,0 +1,72 @@
+"""The servers that are measured, each with the same few applications.
+
+Every module of this package but `__main__` offers
+
+    async def serve(listener: socket.socket, app: str, routes: int) -> None
+
+which serves the application called `app` (see `benchmarks.scenarios`) on the listening socket
+until it is cancelled.  Access logs are off everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What runs a server: the module here, the loop under it, and what must be installed.
+
+    `frameworks` are the names of the packages whose versions belong to the result; `needs` are
+    modules that must be found.
+    """
+
+    name: str
+    label: str
+    module: str
+    frameworks: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    uvloop: bool = False
+
+    def missing(self) -> str | None:
+        """The first needed module that is not installed, or None if all are there."""
+        needs = (*self.needs, "uvloop") if self.uvloop else self.needs
+        return next((name for name in needs if not _installed(name)), None)
+
+
+def _installed(name: str) -> bool:
+    try:
+        spec = find_spec(name)
+    except ModuleNotFoundError:
+        return False
+    # A directory without __init__.py is found too, but holds nothing to run.
+    return spec is not None and spec.origin is not None
+
+
+SERVERS = {
+    server.name: server
+    for server in (
+        Server("floor", "raw socket (the floor)", "floor"),
+        Server("tornado", "Tornado", "tornado_app", ("tornado",), ("tornado.web",)),
+        Server(
+            "tornadic",
+            "Tornadic",
+            "tornado_app",
+            ("tornadic",),
+            ("tornadic.web", "tornadic.httpserver"),
+        ),
+        Server(
+            "uvicorn", "uvicorn, bare ASGI", "asgi", ("uvicorn",), ("uvicorn", "httptools"), True
+        ),
+        Server(
+            "starlette",
+            "uvicorn + Starlette",
+            "starlette_app",
+            ("uvicorn", "starlette"),
+            ("uvicorn", "httptools", "starlette"),
+            True,
+        ),
+        Server("aiohttp", "aiohttp (uvloop)", "aiohttp_app", ("aiohttp",), ("aiohttp",), True),
+    )
+}

@@ -1,0 +1,67 @@
+# mypy: disallow-subclassing-any = False
+"""The applications for Tornado and Tornadic: one source, only the imported package differs.
+
+The package's name stands in the environment variable BENCH_PACKAGE (`tornado` or `tornadic`),
+set by the process that runs this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from importlib import import_module
+from typing import Any
+
+_package = os.environ["BENCH_PACKAGE"]
+httpserver: Any = import_module(f"{_package}.httpserver")
+web: Any = import_module(f"{_package}.web")
+
+
+class HelloHandler(web.RequestHandler):
+    def get(self) -> None:
+        self.write("Hello, world!")
+
+
+class AnyPathHandler(web.RequestHandler):
+    def get(self, path: str) -> None:
+        self.write("Hello, world!")
+
+
+class AsyncHandler(web.RequestHandler):
+    async def get(self) -> None:
+        self.write("Hello, world!")
+
+
+class JSONHandler(web.RequestHandler):
+    def get(self, user: str, item: str) -> None:
+        self.write(
+            {
+                "user": user,
+                "item": item,
+                "page": self.get_query_argument("page"),
+                "request_id": self.request.headers.get("X-Request-Id"),
+                "theme": self.get_cookie("theme"),
+            }
+        )
+
+
+def make_app(app: str, routes: int) -> Any:
+    """The application called `app`, with its route among `routes` others (the last of them)."""
+    rules: dict[str, list[tuple[str, type]]] = {
+        "hello": [("/", HelloHandler)],
+        "unique": [("/(.*)", AnyPathHandler)],
+        "async": [("/", AsyncHandler)],
+        "json": [("/api/([^/]+)/items/([0-9]+)", JSONHandler)],
+        "literals": [(f"/page{n}", HelloHandler) for n in reversed(range(routes))],
+        "regexes": [(f"/section{n}/([0-9]+)", AnyPathHandler) for n in reversed(range(routes))],
+    }
+    return web.Application(rules[app])
+
+
+async def serve(listener: socket.socket, app: str, routes: int) -> None:
+    """Serve with the package's own HTTPServer on its own loop."""
+    listener.setblocking(False)
+    server = httpserver.HTTPServer(make_app(app, routes))
+    server.add_sockets([listener])
+    await asyncio.Event().wait()

@@ -1,0 +1,329 @@
+"""Header fields: a multi-valued, case-insensitive mapping, and the strict way to read one.
+
+One dictionary holds everything: the canonical name maps to a string, or to a list of strings
+where a field came more than once.  So the common field costs one entry, and a thousand lines
+of one name are appended to a list and joined only if somebody asks.
+
+Lines and names are looked up in bounded tables of what was seen before, so that what comes with
+every request is checked and taken apart once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from tornadic.http.errors import HTTPInputError
+
+__all__ = [
+    "MAX_HEADERS",
+    "TOKEN",
+    "HTTPHeaders",
+    "encode_fields",
+    "is_clean_text",
+    "read_fields",
+]
+
+MAX_HEADERS = 200
+"""Field lines in one message: twice what other servers take, far less than a head can hold."""
+
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110 section 5.6.2."""
+
+Fields = dict[str, str | list[str]]
+"""Canonical names, and the value, or the list of values, of each."""
+
+_VALUE = re.compile(r"[^\x00-\x08\x0A-\x1F\x7F]*")
+_BYTES_VALUE = re.compile(r"[\t\x20-\x7E\x80-\xFF]*")
+
+# What may stand in a head, apart from its line ends: HTAB, SP, VCHAR and obs-text.
+_ALLOWED = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
+
+_SPELLINGS_KEPT = 1024
+_LONGEST_SPELLING_KEPT = 64
+_canonical: dict[str, str] = {}
+
+# Browsers send most lines again and again, also on other connections; such a line was checked
+# when it came first.  What is secret, or different every time, is not kept.
+_LINES_KEPT = 1024
+_LONGEST_LINE_KEPT = 256
+_NEVER_KEPT = frozenset(
+    [
+        "Authorization",
+        "Content-Length",
+        "Cookie",
+        "Date",
+        "Etag",
+        "If-Modified-Since",
+        "If-None-Match",
+        "Last-Modified",
+        "Proxy-Authorization",
+        "Referer",
+        "Set-Cookie",
+    ]
+)
+_lines: dict[str, tuple[str, str]] = {}
+
+
+def is_clean_text(raw: bytes | bytearray, line_ends: int = 0) -> bool:
+    """Whether ``raw`` holds no control character but HTAB and exactly ``line_ends`` CRLFs.
+
+    The caller has counted the CRLFs (by splitting at them), so whatever else is left when all
+    that is allowed is deleted is a bare CR, a bare LF, a NUL or another control character.
+    """
+    return len(raw.translate(None, _ALLOWED)) == 2 * line_ends
+
+
+def _canonicalise(name: str) -> str:
+    """``name`` in the form ``Content-Type``, remembered if it is a name that may come again."""
+    canonical = "-".join([word.capitalize() for word in name.split("-")])
+    if (
+        len(_canonical) < _SPELLINGS_KEPT
+        and len(name) <= _LONGEST_SPELLING_KEPT
+        and TOKEN.fullmatch(name)
+    ):
+        _canonical[name] = canonical
+    return canonical
+
+
+def _checked_name(name: str) -> str:
+    """The canonical form of ``name``, which must be a token; raises `HTTPInputError`."""
+    if not TOKEN.fullmatch(name):
+        raise HTTPInputError(f"Invalid header name {name[:100]!r}")
+    return _canonical.get(name) or _canonicalise(name)
+
+
+def read_fields(lines: list[str]) -> Fields:
+    """Read the field lines of a head (RFC 9112 section 5), none of which may be folded.
+
+    ``lines`` are without their line ends, one character for each byte.  Returns what
+    `HTTPHeaders.adopt` takes.  Raises `HTTPInputError`: with status 431 for more than
+    `MAX_HEADERS` lines, else 400.
+    """
+    if len(lines) > MAX_HEADERS:
+        raise HTTPInputError("Too many headers", 431)
+    known = _lines.get
+    found = [known(line) or _read_line(line) for line in lines]
+    fields: Fields = dict(found)
+    if len(fields) != len(found):
+        fields = {}
+        for key, value in found:
+            if key in fields:
+                _append(fields, key, value)
+            else:
+                fields[key] = value
+    return fields
+
+
+def _read_line(line: str) -> tuple[str, str]:
+    """The canonical name and the value in a line, checked in full; raises `HTTPInputError`."""
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise HTTPInputError("No colon in header line")
+    # White space before the colon and folded lines are no tokens, and end here.
+    key = _canonical.get(name)
+    if key is None:
+        key = _checked_name(name)
+    if not (value.isascii() and value.isprintable()) and not _BYTES_VALUE.fullmatch(value):
+        raise HTTPInputError("Control character in a header")
+    field = key, value.strip(" \t")
+    if key not in _NEVER_KEPT and len(line) <= _LONGEST_LINE_KEPT:
+        if len(_lines) >= _LINES_KEPT:
+            _lines.clear()
+        _lines[line] = field
+    return field
+
+
+def _append(fields: Fields, key: str, value: str) -> None:
+    before = fields[key]
+    if isinstance(before, list):
+        before.append(value)
+    else:
+        fields[key] = [before, value]
+
+
+class HTTPHeaders(MutableMapping[str, str]):
+    """A case-insensitive mapping of header names to values, in which a name may come twice.
+
+    As a mapping, the values of a repeated name are joined with commas; `get_list` and
+    `get_all` give them one by one::
+
+        >>> h = HTTPHeaders({"content-type": "text/html"})
+        >>> h.add("Set-Cookie", "A=B")
+        >>> h.add("Set-Cookie", "C=D")
+        >>> h["set-cookie"], h.get_list("set-cookie")
+        ('A=B,C=D', ['A=B', 'C=D'])
+
+    Takes what `dict` takes, or another `HTTPHeaders`.  What could end a line is never in here:
+    assigning a name that is no token, or a value with a control character or one beyond U+00FF,
+    raises ValueError.
+    """
+
+    __slots__ = ("__weakref__", "_fields")
+
+    def __init__(self, *args: Any, **kwargs: str) -> None:
+        self._fields: Fields = {}
+        if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
+            self._fields = args[0]._copy_fields()
+        elif args or kwargs:
+            self.update(*args, **kwargs)
+
+    @classmethod
+    def adopt(cls, fields: Fields) -> HTTPHeaders:
+        """Make headers of a dictionary from canonical names to values, which becomes theirs.
+
+        What is in it must be clean already.
+        """
+        self = cls.__new__(cls)
+        self._fields = fields
+        return self
+
+    def _copy_fields(self) -> Fields:
+        return {k: v if isinstance(v, str) else list(v) for k, v in self._fields.items()}
+
+    # Beyond a mapping
+
+    def add(self, name: str, value: str, *, _chars_are_bytes: bool = True) -> None:
+        """Add one more value for ``name``.
+
+        ``value`` may hold characters up to U+00FF, each of which stands for a byte
+        (``_chars_are_bytes=False`` lifts that, for headers inside a form's part).  Raises
+        `HTTPInputError` if the name is no token or the value has a control character.
+        """
+        key = _checked_name(name)
+        pattern = _BYTES_VALUE if _chars_are_bytes else _VALUE
+        if not pattern.fullmatch(value):
+            raise HTTPInputError(f"Invalid header value {value[:100]!r}")
+        if key in self._fields:
+            _append(self._fields, key, value)
+        else:
+            self._fields[key] = value
+
+    def get_list(self, name: str) -> list[str]:
+        """All values of ``name`` in the order they came; an empty list if there are none."""
+        found = self._fields.get(_canonical.get(name) or _canonicalise(name))
+        if found is None:
+            return []
+        return [found] if isinstance(found, str) else list(found)
+
+    def get_all(self) -> Iterable[tuple[str, str]]:
+        """All ``(name, value)`` pairs; a name with several values comes several times."""
+        for name, value in self._fields.items():
+            if isinstance(value, list):
+                for one in value:
+                    yield name, one
+            else:
+                yield name, value
+
+    def parse_line(self, line: str, *, _chars_are_bytes: bool = True) -> None:
+        """Add the field of one line, with or without its line end.
+
+        Raises `HTTPInputError` for anything but ``name: value``; lines that continue an
+        earlier one are not accepted (RFC 9112 section 5.2).
+        """
+        if line.endswith("\n"):
+            line = line[:-2] if line.endswith("\r\n") else line[:-1]
+        if not line:
+            return
+        if line[0] in " \t":
+            raise HTTPInputError("Header line starts with white space; folding is not supported")
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise HTTPInputError("No colon in header line")
+        self.add(name, value.strip(" \t"), _chars_are_bytes=_chars_are_bytes)
+
+    @classmethod
+    def parse(cls, headers: str, *, _chars_are_bytes: bool = True) -> HTTPHeaders:
+        r"""Read a block of header lines that end in CRLF or LF.
+
+        >>> sorted(HTTPHeaders.parse("Content-Type: text/html\r\nContent-Length: 42\r\n").items())
+        [('Content-Length', '42'), ('Content-Type', 'text/html')]
+
+        Raises `HTTPInputError` as `parse_line` does.
+        """
+        self = cls()
+        for line in headers.split("\n"):
+            self.parse_line(line.removesuffix("\r"), _chars_are_bytes=_chars_are_bytes)
+        return self
+
+    # The mapping
+
+    def __setitem__(self, name: str, value: str) -> None:
+        key = _canonical.get(name)
+        if key is None:
+            if not TOKEN.fullmatch(name):
+                raise ValueError(f"Illegal header name {name[:100]!r}")
+            key = _canonicalise(name)
+        if not (value.isascii() and value.isprintable()) and not _BYTES_VALUE.fullmatch(value):
+            raise ValueError(f"Unsafe header value {value[:100]!r}")
+        self._fields[key] = value
+
+    def __getitem__(self, name: str) -> str:
+        value = self._fields[_canonical.get(name) or _canonicalise(name)]
+        return ",".join(value) if isinstance(value, list) else value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of ``name``, several joined with commas, or ``default``."""
+        value = self._fields.get(_canonical.get(name) or _canonicalise(name), default)
+        return ",".join(value) if isinstance(value, list) and value is not default else value
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        return (_canonical.get(name) or _canonicalise(name)) in self._fields
+
+    def __delitem__(self, name: str) -> None:
+        del self._fields[_canonical.get(name) or _canonicalise(name)]
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, HTTPHeaders):
+            return list(self.get_all()) == list(other.get_all()) or dict(self) == dict(other)
+        if isinstance(other, Mapping):
+            return dict(self) == dict(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def copy(self) -> HTTPHeaders:
+        """A copy that shares nothing with this one."""
+        return type(self).adopt(self._copy_fields())
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HTTPHeaders:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (type(self), self._copy_fields())
+
+    def __str__(self) -> str:
+        return "".join([f"{name}: {value}\n" for name, value in self.get_all()])
+
+    __unicode__ = __str__
+
+
+def encode_fields(first_line: str, headers: HTTPHeaders) -> bytes:
+    """Put a head together: ``first_line``, a line for each field, and the empty line.
+
+    ``first_line`` must be clean; the fields are, since nothing else gets into `HTTPHeaders`.
+    Raises ValueError for a character that is no byte.
+    """
+    lines = [first_line]
+    for name, value in headers._fields.items():
+        if type(value) is list:
+            lines.extend([f"{name}: {one}" for one in value])
+        else:
+            lines.append(f"{name}: {value}")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def _unpickle(cls: type[HTTPHeaders], fields: Fields) -> HTTPHeaders:
+    return cls.adopt(fields)

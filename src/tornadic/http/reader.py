@@ -1,0 +1,481 @@
+"""Reading HTTP/1 messages from bytes: the reader is fed, and asked for the next event.
+
+It is one small machine with a function for each state.  However the bytes are cut, the same
+events come out, but for where the body's pieces begin and end::
+
+    HEAD ---(no body)--> HEAD ...
+      |----> LENGTH ------------------------------> END
+      |----> CHUNKED (size, data, line end) ...       ^
+      |          `--------------> TRAILERS -----------|
+      `----> UNTIL_CLOSE --(eof)---------------------'
+
+After `END` the next call begins the next message.  After an error nothing more is read.
+
+Two things are remembered from message to message, since a keep-alive connection sends nearly
+the same head again and again: the start line and, once it came twice in a row, the block of
+header lines.  If a block equals that one, its fields and framing do; this is a comparison of
+bytes, and no more memory than one head.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from tornadic.http.errors import HTTPInputError
+from tornadic.http.framing import CHUNKED, UNTIL_CLOSE, Framing, frame_request, frame_response
+from tornadic.http.headers import Fields, HTTPHeaders, is_clean_text, read_fields
+from tornadic.http.startlines import (
+    RequestStartLine,
+    ResponseStartLine,
+    parse_response_start_line,
+    read_request_line,
+)
+
+__all__ = [
+    "DEFAULT_CHUNK_SIZE",
+    "DEFAULT_MAX_BODY_SIZE",
+    "DEFAULT_MAX_HEADER_SIZE",
+    "END",
+    "HEAD",
+    "MAX_CHUNK_LINE",
+    "ReaderLimits",
+    "RequestReader",
+    "ResponseReader",
+]
+
+DEFAULT_MAX_HEADER_SIZE: Final = 65536
+DEFAULT_MAX_BODY_SIZE: Final = 104857600
+DEFAULT_CHUNK_SIZE: Final = 65536
+
+MAX_CHUNK_LINE: Final = 256
+"""Bytes in the line of a chunk's size; 16 are digits, the rest an extension nobody reads."""
+
+MAX_CHUNKS_PER_EVENT: Final = 128
+"""Small chunks that are joined into one event: fewer calls, yet a bounded time for each."""
+
+# A memo of a larger block would be paid for by connections that are idle.
+_LARGEST_BLOCK_KEPT = 1024
+
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_CRLF = b"\r\n"
+
+
+class _Event(Enum):
+    HEAD = "a message begins"
+    END = "the message is complete"
+
+
+HEAD: Final = _Event.HEAD
+END: Final = _Event.END
+Event = _Event | bytes | None
+
+# A third of the time of the constructor, which has arguments to look at.
+_new_headers = HTTPHeaders.__new__
+
+
+class _Part(Enum):
+    """What of a chunk comes next."""
+
+    SIZE = "its size"
+    DATA = "its data"
+    LINE_END = "the CRLF behind the data"
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLimits:
+    """Bounds of what is read, in bytes.
+
+    ``max_header_size`` holds for the head with all its line ends, and for trailers.
+    """
+
+    max_header_size: int = DEFAULT_MAX_HEADER_SIZE
+    max_body_size: int = DEFAULT_MAX_BODY_SIZE
+    chunk_size: int = DEFAULT_CHUNK_SIZE
+
+
+class _MessageReader:
+    """What requests and responses share: the search for the head's end, and the body."""
+
+    __slots__ = (
+        "_block",
+        "_block_version",
+        "_data",
+        "_fields",
+        "_framing",
+        "_line",
+        "_overhead",
+        "_part",
+        "_pos",
+        "_received",
+        "_remaining",
+        "_scanned",
+        "_seen",
+        "_skipped_line",
+        "_step",
+        "framing",
+        "headers",
+        "limits",
+        "max_body_size",
+        "start_line",
+    )
+    _remembers = True
+
+    start_line: Any
+    headers: HTTPHeaders
+    framing: Framing
+
+    def __init__(self, limits: ReaderLimits) -> None:
+        self.limits = limits
+        self.max_body_size = limits.max_body_size
+        self._data: bytes | bytearray = b""
+        self._pos = 0
+        self._scanned = 0
+        self._skipped_line = False
+        self._remaining = 0
+        self._received = 0
+        self._overhead = 0
+        self._part = _Part.SIZE
+        self._line: bytes | bytearray | None = None
+        self._block: bytes | bytearray | None = None
+        self._block_version = ""
+        self._seen: bytes | bytearray | None = None
+        # What reads on in the message; None between two messages.
+        self._step: Callable[[Any], Event] | None = None
+
+    # Feeding
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes that came from the peer."""
+        unread = len(self._data) - self._pos
+        if not unread:
+            self._data = data
+            self._pos = 0
+        elif isinstance(self._data, bytearray):
+            del self._data[: self._pos]
+            self._data += data
+            self._pos = 0
+        else:
+            self._data = bytearray(memoryview(self._data)[self._pos :])
+            self._data += data
+            self._pos = 0
+
+    def feed_eof(self) -> None:
+        """Take the end of the stream.
+
+        A body that is delimited by it ends, and the next event is `END`.  Elsewhere than
+        between two messages it raises `HTTPInputError`: a body cut short is an error, never a
+        shorter body.
+        """
+        if self._step is _MessageReader._read_until_close:
+            self._step = _MessageReader._finish
+        elif self.in_message or self.buffered:
+            self._step = _MessageReader._read_nothing
+            raise HTTPInputError("Connection closed within a message")
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were fed and not read yet."""
+        return len(self._data) - self._pos
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a head was read whose message has not ended yet."""
+        return self._step is not None
+
+    def take_rest(self) -> bytes:
+        """Give up what was fed and not read yet; it belongs to another protocol now."""
+        rest = bytes(memoryview(self._data)[self._pos :])
+        self._data = b""
+        self._pos = 0
+        return rest
+
+    def next_event(self) -> Event:
+        """The next event, or None if it takes more bytes to tell.
+
+        `HEAD` opens a message: ``start_line``, ``headers`` and ``framing`` describe it, and if
+        ``framing.body`` is 0 that is all of it.  Otherwise ``bytes`` are the next piece of its
+        body, at most ``limits.chunk_size`` long, and `END` closes it.
+
+        Raises `HTTPInputError` for a message that is malformed or beyond a limit; from then on
+        None is all that comes.
+        """
+        try:
+            if self._step is not None:
+                return self._step(self)
+            data = self._data
+            begin = self._pos
+            line = self._line
+            block = self._block
+            if block is not None and line is not None and data.startswith(line, begin):
+                middle = begin + len(line)
+                if data.startswith(block, middle):
+                    # The very head of the message before.
+                    return self._begin(self._fields.copy(), self._framing, middle + len(block))
+            return self._read_head(data, begin)
+        except HTTPInputError:
+            self._step = _MessageReader._read_nothing
+            raise
+
+    def _read_nothing(self) -> Event:
+        return None
+
+    def _finish(self) -> Event:
+        self._step = None
+        return END
+
+    # The head
+
+    def _read_head(self, data: bytes | bytearray, begin: int) -> Event:
+        """Read a start line and the lines behind it, and find out what is to come."""
+        middle = data.find(_CRLF, begin) + 2
+        if middle == begin + 2:
+            return self._skip_empty_line()
+        if middle > 1 and self._block is not None and data.startswith(self._block, middle):
+            end = middle + len(self._block)
+        else:
+            end = data.find(b"\r\n\r\n", begin + self._scanned) + 4
+            if end < 4:
+                self._wait_for_empty_line()
+                return None
+        if end - begin > self.limits.max_header_size:
+            raise HTTPInputError("Head of the message too long", 431)
+        line = data[begin:middle]
+        if line != self._line:
+            self.start_line = self._parse_start_line(line[:-2].decode("latin-1"))
+            self._line = line
+            if self.start_line.version != self._block_version:
+                # What is remembered was framed for another version.
+                self._block = self._seen = None
+        block = data[middle:end]
+        if block == self._block:
+            return self._begin(self._fields.copy(), self._framing, end)
+        fields = self._read_block(block)
+        framing = self._decide_framing(fields)
+        if block == self._seen:
+            self._remember(block, fields, framing)
+        elif self._remembers and len(block) <= _LARGEST_BLOCK_KEPT:
+            self._seen = block
+        return self._begin(fields, framing, end)
+
+    def _begin(self, fields: Fields, framing: Framing, end: int) -> Event:
+        """A head is there: take note of it, and of where it ends."""
+        headers = self.headers = _new_headers(HTTPHeaders)
+        headers._fields = fields
+        self.framing = framing
+        self.max_body_size = self.limits.max_body_size
+        self._pos = end
+        self._scanned = 0
+        self._skipped_line = False
+        if framing.body:
+            self._open_body(framing.body)
+        return HEAD
+
+    @staticmethod
+    def _read_block(block: bytes | bytearray) -> Fields:
+        """Read lines with their line ends, and the empty line behind them."""
+        return read_fields(block[:-4].decode("latin-1").split("\r\n")) if len(block) > 2 else {}
+
+    def _remember(self, block: bytes | bytearray, fields: Fields, framing: Framing) -> None:
+        """Keep what a block came to, now that it came twice in a row."""
+        if not any([type(value) is list for value in fields.values()]):
+            self._block = block
+            self._block_version = self.start_line.version
+            self._fields = fields.copy()
+            self._framing = framing
+
+    def _wait_for_empty_line(self) -> None:
+        """Look at a head that is not whole yet: refuse at once what can never become one."""
+        unread = len(self._data) - self._pos
+        if unread >= self.limits.max_header_size:
+            raise HTTPInputError("Head of the message too long", 431)
+        begin = self._pos + self._scanned
+        new = self._data[begin:]
+        if not new:
+            return
+        line_ends = self._data.count(_CRLF, max(begin - 1, self._pos))
+        if self._data.count(b"\n", begin) != line_ends:
+            raise HTTPInputError("Line end without CR")
+        if not is_clean_text(new.replace(b"\r", b"").replace(b"\n", b"")):
+            raise HTTPInputError("Control character in the head")
+        # The last three bytes may be the beginning of the empty line.
+        self._scanned = max(unread - 3, 0)
+
+    def _skip_empty_line(self) -> Event:
+        """Ignore one empty line before a message (RFC 9112 section 2.2), and no more."""
+        if self._skipped_line:
+            raise HTTPInputError("Empty lines instead of a message")
+        self._skipped_line = True
+        self._pos += 2
+        self._scanned = 0
+        return self.next_event()
+
+    def _parse_start_line(self, line: str) -> Any:
+        raise NotImplementedError
+
+    def _decide_framing(self, fields: Fields) -> Framing:
+        raise NotImplementedError
+
+    # Bodies
+
+    def _open_body(self, body: int) -> None:
+        self._received = 0
+        self._remaining = 0
+        if body == CHUNKED:
+            self._overhead = 0
+            self._part = _Part.SIZE
+            self._step = _MessageReader._read_chunked
+        elif body == UNTIL_CLOSE:
+            self._step = _MessageReader._read_until_close
+        else:
+            self._remaining = body
+            self._step = _MessageReader._begin_length
+
+    def _take(self, most: int) -> bytes:
+        """The next bytes that are here already, at most ``most``; no copy if it is all."""
+        data = self._data
+        pos = self._pos
+        here = len(data) - pos
+        size = min(most, here, self.limits.chunk_size)
+        self._pos = pos + size
+        if size == here and pos == 0 and isinstance(data, bytes):
+            self._data = b""
+            self._pos = 0
+            return data
+        return bytes(memoryview(data)[pos : pos + size])
+
+    def _count(self, size: int) -> None:
+        self._received += size
+        if self._received > self.max_body_size:
+            raise HTTPInputError("Body too long", 413)
+
+    def _begin_length(self) -> Event:
+        # Only now, so that whoever saw the head could set another limit.
+        self._count(self._remaining)
+        self._step = _MessageReader._read_length
+        return self._read_length()
+
+    def _read_length(self) -> Event:
+        if self._pos == len(self._data):
+            return None
+        piece = self._take(self._remaining)
+        self._remaining -= len(piece)
+        if not self._remaining:
+            self._step = _MessageReader._finish
+        return piece
+
+    def _read_until_close(self) -> Event:
+        if self._pos == len(self._data):
+            return None
+        piece = self._take(self.limits.chunk_size)
+        self._count(len(piece))
+        return piece
+
+    def _read_chunked(self) -> Event:
+        pieces: list[bytes] = []
+        room = self.limits.chunk_size
+        while room and len(pieces) < MAX_CHUNKS_PER_EVENT and self._pos < len(self._data):
+            if self._part is _Part.DATA:
+                piece = self._take(min(self._remaining, room))
+                self._count(len(piece))
+                self._remaining -= len(piece)
+                room -= len(piece)
+                pieces.append(piece)
+                if not self._remaining:
+                    self._part = _Part.LINE_END
+            elif self._part is _Part.LINE_END:
+                if not self._pass_line_end():
+                    break
+                self._part = _Part.SIZE
+            else:
+                size = self._read_chunk_size()
+                if size is None:
+                    break
+                if not size:
+                    self._step = _MessageReader._read_trailers
+                    break
+                self._remaining = size
+                self._part = _Part.DATA
+        if pieces:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._read_trailers() if self._step is _MessageReader._read_trailers else None
+
+    def _pass_line_end(self) -> bool:
+        """Step over the CRLF that must follow a chunk's data; False if it is not all here."""
+        found = self._data[self._pos : self._pos + 2]
+        if found == _CRLF:
+            self._pos += 2
+            return True
+        if found != b"\r":
+            raise HTTPInputError("Chunk not followed by CRLF")
+        return False
+
+    def _read_chunk_size(self) -> int | None:
+        eol = self._data.find(_CRLF, self._pos, self._pos + MAX_CHUNK_LINE + 2)
+        if eol < 0:
+            line = self._data[self._pos : self._pos + MAX_CHUNK_LINE + 2]
+            if len(line) == MAX_CHUNK_LINE + 2 or not is_clean_text(line.removesuffix(b"\r")):
+                raise HTTPInputError("Malformed chunk size")
+            return None
+        digits, extension, text = self._data[self._pos : eol].partition(b";")
+        if not _CHUNK_SIZE.fullmatch(digits) or not is_clean_text(text):
+            raise HTTPInputError("Malformed chunk size")
+        if extension:
+            self._overhead += len(text) + 1
+            if self._overhead > self.limits.max_header_size:
+                raise HTTPInputError("Chunk extensions too long")
+        self._pos = eol + 2
+        return int(digits, 16)
+
+    def _read_trailers(self) -> Event:
+        """Read the trailer section, which must be well-formed and is not kept."""
+        pos = self._pos
+        if self._data[pos : pos + 2] == _CRLF:
+            self._pos = pos + 2
+            return self._finish()
+        end = self._data.find(b"\r\n\r\n", pos + self._scanned) + 4
+        if end < 4:
+            self._wait_for_empty_line()
+            return None
+        if end - pos > self.limits.max_header_size:
+            raise HTTPInputError("Trailers too long", 431)
+        self._read_block(self._data[pos:end])
+        self._pos = end
+        self._scanned = 0
+        return self._finish()
+
+
+class RequestReader(_MessageReader):
+    """The reader of a server: see `_MessageReader.next_event`."""
+
+    __slots__ = ()
+
+    def _parse_start_line(self, line: str) -> RequestStartLine:
+        return read_request_line(line)
+
+    def _decide_framing(self, fields: Fields) -> Framing:
+        return frame_request(self.start_line, fields)
+
+
+class ResponseReader(_MessageReader):
+    """The reader of a client.
+
+    ``request_method`` is that of the request whose response comes next: to a ``HEAD`` there is
+    no body, whatever the head says.  So the framing is decided afresh for every response.
+    """
+
+    __slots__ = ("request_method",)
+    _remembers = False
+
+    def __init__(self, limits: ReaderLimits, request_method: str | None = None) -> None:
+        super().__init__(limits)
+        self.request_method = request_method
+
+    def _parse_start_line(self, line: str) -> ResponseStartLine:
+        return parse_response_start_line(line)
+
+    def _decide_framing(self, fields: Fields) -> Framing:
+        return frame_response(self.start_line, fields, self.request_method)

@@ -1,0 +1,151 @@
+"""Writing HTTP/1 messages: given a head, a body and an end, the writer gives bytes.
+
+It decides how the body is framed, so that what goes out is always what a strict reader takes
+for one message, and it counts what is written against a ``Content-Length``.  Neither a CR, an LF
+nor another control character gets out: headers do not take any, and start lines are searched.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tornadic.http.errors import HTTPOutputError
+from tornadic.http.framing import connection_options
+from tornadic.http.headers import TOKEN, Fields, HTTPHeaders, encode_fields
+
+__all__ = ["MessageWriter", "encode_chunk"]
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+_MOST_DIGITS = 18
+
+
+def encode_chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body (RFC 9112 section 7.1); of nothing, nothing."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+_TARGET = re.compile(r"[^\x00-\x20\x7F]+")
+_PHRASE = re.compile(r"[\t\x20-\x7E\x80-\xFF]*")
+
+# The lines that were checked and put together before.
+_status_lines: dict[tuple[int, str], str] = {}
+_STATUS_LINES_KEPT = 128
+
+
+def _status_line(status: int, reason: str) -> str:
+    if not isinstance(status, int) or not _PHRASE.fullmatch(reason):
+        raise ValueError(f"Unsafe status line {status!r} {reason[:100]!r}")
+    line = f"HTTP/1.1 {status} {reason}"
+    if len(_status_lines) < _STATUS_LINES_KEPT:
+        _status_lines[status, reason] = line
+    return line
+
+
+def _declared_length(fields: Fields) -> int | None:
+    value = fields.get("Content-Length")
+    if value is None:
+        return None
+    if "Transfer-Encoding" in fields:
+        raise HTTPOutputError("Message with both Transfer-Encoding and Content-Length")
+    # Characters are bytes here, so that only ASCII digits are decimal.
+    if not isinstance(value, str) or not value.isdecimal() or len(value) > _MOST_DIGITS:
+        raise HTTPOutputError(f"Malformed Content-Length {value!r:.40}")
+    return int(value)
+
+
+class MessageWriter:
+    """The state of what is written for one message after another.
+
+    ``open``: a head went out, and the end of its message did not.
+    ``keep_alive``: whether the connection can be of use after this message.
+    """
+
+    __slots__ = ("_chunked", "_left", "keep_alive", "open")
+
+    def __init__(self) -> None:
+        self.open = False
+        self.keep_alive = True
+        self._chunked = False
+        self._left: int | None = None
+
+    def response_head(
+        self,
+        status: int,
+        reason: str,
+        headers: HTTPHeaders,
+        method: str,
+        version: str,
+        keep_alive: bool,
+        chunk: bytes = b"",
+    ) -> bytes:
+        """The head of the answer to a request of ``method`` and ``version``, and ``chunk``.
+
+        Adds to ``headers`` what the framing takes: ``Transfer-Encoding: chunked`` where the body
+        has no length and the peer can take chunks, and ``Connection`` (RFC 9112 section 9.3)
+        where the connection closes, for want of framing or of ``keep_alive``, or where an
+        HTTP/1.0 client asked for it to stay.  Raises ValueError for anything that would break
+        the head, and `HTTPOutputError` for a malformed or contradictory framing, or if ``chunk``
+        is too long for it; nothing is open then.
+        """
+        fields = headers._fields
+        length = _declared_length(fields)
+        bodiless = status < 200 or status == 204 or status == 304 or method == "HEAD"
+        chunked = False
+        if length is None and not bodiless and "Transfer-Encoding" not in fields:
+            chunked = version != "HTTP/1.0"
+            if chunked:
+                fields["Transfer-Encoding"] = "chunked"
+            else:
+                keep_alive = False
+        if "Connection" in fields and "close" in connection_options(fields):
+            keep_alive = False
+        if not keep_alive:
+            if status != 101:
+                fields["Connection"] = "close"
+        elif version == "HTTP/1.0":
+            fields["Connection"] = "Keep-Alive"
+        line = _status_lines.get((status, reason)) or _status_line(status, reason)
+        head = encode_fields(line, headers)
+        self.keep_alive = keep_alive
+        self._chunked = chunked
+        self._left = 0 if bodiless else length
+        if chunk:
+            head += self.data(chunk)
+        self.open = True
+        return head
+
+    def request_head(self, method: str, target: str, headers: HTTPHeaders) -> bytes:
+        """The head of a request, framed as its headers say; errors as in `response_head`."""
+        if not TOKEN.fullmatch(method) or not _TARGET.fullmatch(target):
+            raise ValueError(f"Unsafe request line {method[:40]!r} {target[:100]!r}")
+        length = _declared_length(headers._fields)
+        coding = headers.get("Transfer-Encoding")
+        head = encode_fields(f"{method} {target} HTTP/1.1", headers)
+        self.open = True
+        self._chunked = coding is not None and coding.lower() == "chunked"
+        self._left = None if self._chunked else length or 0
+        return head
+
+    def data(self, chunk: bytes) -> bytes:
+        """The bytes that carry ``chunk``.
+
+        Raises `HTTPOutputError` if it is more than the declared length has room for.
+        """
+        if self._left is not None:
+            if len(chunk) > self._left:
+                raise HTTPOutputError("Tried to write more data than Content-Length")
+            self._left -= len(chunk)
+            return chunk
+        return encode_chunk(chunk) if self._chunked else chunk
+
+    def end(self) -> bytes:
+        """The bytes that end the message, often none.
+
+        Raises `HTTPOutputError` if less was written than declared; the connection is of no
+        further use then.
+        """
+        self.open = False
+        if self._left:
+            raise HTTPOutputError(f"Tried to write {self._left} bytes less than Content-Length")
+        return LAST_CHUNK if self._chunked else b""

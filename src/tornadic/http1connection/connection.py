@@ -1,0 +1,625 @@
+"""One connection, one message at a time, in each direction.
+
+The connection is the sink of its stream.  It feeds the reader, hands what the reader finds to a
+delegate, and writes what the program answers.  On a server it goes from message to message by
+itself, without a task: a request that was answered while it was handed on costs no turn of the
+loop, and the next one that is here already follows in the same turn, up to a bound.
+
+A server's connection is in one of these states::
+
+    IDLE --> HEAD --> BODY --> RESPONDING --> IDLE ...
+      |        |        |          `--------> LINGERING --> CLOSED
+      `--------+--------+--(refused, late)---------^           ^
+                        any state --(closed or detached)-------'
+
+IDLE waits for a request, HEAD for the rest of its head, BODY for the rest of its body,
+RESPONDING for the program's answer.  LINGERING has sent its last byte and throws away what still
+comes, so that the peer gets to read the answer before the connection is reset (RFC 9112
+section 9.6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from tornadic import gen
+from tornadic.concurrent import future_set_result_unless_cancelled
+from tornadic.http.errors import HTTPInputError, HTTPOutputError
+from tornadic.http.headers import HTTPHeaders
+from tornadic.http.interfaces import (
+    HTTPConnection,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+)
+from tornadic.http.reader import END, HEAD, RequestReader, ResponseReader
+from tornadic.http.startlines import RequestStartLine, ResponseStartLine
+from tornadic.http.statuses import error_response
+from tornadic.http.writer import MessageWriter
+from tornadic.http1connection import parameters
+from tornadic.http1connection.clock import http_date
+from tornadic.http1connection.decompress import InflatingDelegate
+from tornadic.http1connection.parameters import HTTP1ConnectionParameters
+from tornadic.http1connection.sweeper import Sweeper
+from tornadic.iostream import IOStream, StreamClosedError
+from tornadic.log import app_log, gen_log
+
+if TYPE_CHECKING:
+    from tornadic.http1connection.server import HTTP1ServerConnection
+
+__all__ = ["HTTP1Connection"]
+
+EVENTS_PER_TURN: Final = 64
+"""Heads, pieces and ends handled before other connections get their turn."""
+
+MAX_BUFFERED: Final = 65536
+"""Bytes held back while nobody can take them; then the stream stops reading."""
+
+MAX_INFORMATIONAL: Final = 10
+"""1xx responses that a client takes before the final one."""
+
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 1048576
+
+
+class State(Enum):
+    """Where a connection is in the life of a message; see the module's description."""
+
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+    RESPONDING = "responding"
+    LINGERING = "lingering"
+    CLOSED = "closed"
+
+
+# Looked up once; members of an enumeration are slow to reach.
+_IDLE, _HEAD, _BODY = State.IDLE, State.HEAD, State.BODY
+_RESPONDING, _LINGERING, _CLOSED = State.RESPONDING, State.LINGERING, State.CLOSED
+
+
+class HTTP1Connection(HTTPConnection):
+    """HTTP/1.x on ``stream``, as a client or for a server.
+
+    ``params`` are limits and times (None: the defaults); ``context`` is anything, given to the
+    program as ``connection.context``.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_advancing",
+        "_blocked",
+        "_body_timeout",
+        "_close_callback",
+        "_delegate",
+        "_expects_continue",
+        "_held_since",
+        "_informational",
+        "_keep_alive",
+        "_method",
+        "_progress",
+        "_reader",
+        "_responded",
+        "_response_future",
+        "_server",
+        "_server_delegate",
+        "_since",
+        "_stalled",
+        "_started",
+        "_state",
+        "_sweeper",
+        "_version",
+        "_write_since",
+        "_writer",
+        "context",
+        "is_client",
+        "params",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        stream: IOStream,
+        is_client: bool,
+        params: HTTP1ConnectionParameters | None = None,
+        context: object | None = None,
+    ) -> None:
+        self.stream = stream
+        self.is_client = is_client
+        self.params = params if params is not None else HTTP1ConnectionParameters()
+        self.context = context
+        reader = ResponseReader if is_client else RequestReader
+        self._reader: RequestReader | ResponseReader = reader(self.params.limits)
+        self._writer = MessageWriter()
+        self._delegate: HTTPMessageDelegate | None = None
+        self._server: HTTP1ServerConnection | None = None
+        self._server_delegate: HTTPServerConnectionDelegate | None = None
+        self._close_callback: Callable[[], Any] | None = None
+        self._response_future: asyncio.Future[bool] | None = None
+        self._sweeper: Sweeper | None = None
+        self._state = _IDLE
+        self._since = 0.0
+        self._method = ""
+        self._version = ""
+        self._keep_alive = not self.params.no_keep_alive
+        self._expects_continue = False
+        self._informational = 0
+        # The program's answer to this message has begun, or is complete.
+        self._started = False
+        self._responded = False
+        # No event is asked of the reader: the program answers, or a delegate is waited for.
+        self._blocked = False
+        # Events are being handled further up the stack.
+        self._advancing = False
+        # The stream does not read, for too much is held back.
+        self._stalled = False
+        self._body_timeout: float | None = None
+        self._held_since: float | None = None
+        self._progress = 0
+        self._write_since: float | None = None
+
+    # Reading
+
+    def serve(self, server: HTTP1ServerConnection, delegate: HTTPServerConnectionDelegate) -> None:
+        """Take requests from the stream, and ask ``delegate`` who takes each; tell ``server``."""
+        self._server = server
+        self._server_delegate = delegate
+        self._watch()
+        # The first request is given the time of a head, not of a pause between two.
+        self._state = _HEAD
+        self.stream.attach_sink(self)
+
+    def _watch(self) -> None:
+        sweeper = self._sweeper = self.stream.io_loop.shared(Sweeper)
+        sweeper.add(self, self.params.shortest_timeout)
+        self._since = sweeper.now
+
+    def read_response(self, delegate: HTTPMessageDelegate) -> asyncio.Future[bool]:
+        """Read one message and hand it to ``delegate``; on a client this is the response.
+
+        The future is done when it is complete, or cannot be completed: True if the connection is
+        of further use.
+        """
+        future: asyncio.Future[bool] = self.stream.io_loop.asyncio_loop.create_future()
+        self._response_future = future
+        self._delegate = self._inflating(delegate) if self.params.decompress else delegate
+        self._informational = 0
+        self._blocked = False
+        self._state = _HEAD
+        if isinstance(self._reader, ResponseReader):
+            self._reader.request_method = self._method
+        if self.stream.closed():
+            self.stream_closed()
+        else:
+            self.stream.attach_sink(self)
+        return future
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the stream; not for programs."""
+        if self._state is _LINGERING:
+            self._progress += len(data)
+            if self._progress > LINGER_BYTES:
+                self.stream.close()
+            return
+        self._reader.feed(data)
+        if not self._blocked:
+            self._advance()
+        elif self._reader.buffered > MAX_BUFFERED:
+            self._stalled = True
+            self.stream.pause_reading()
+
+    def _advance(self, ended: bool = False) -> None:
+        """Hand on what the reader finds, until it needs more or the program has to answer.
+
+        ``ended``: the message is complete, and its delegate has not been told yet.
+        """
+        reader = self._reader
+        self._advancing = self._blocked = True
+        try:
+            if ended and not self._on_end():
+                return
+            for _ in range(EVENTS_PER_TURN):
+                event = reader.next_event()
+                if event is HEAD:
+                    waiting = self._on_head()
+                    ended = not reader.framing.body
+                elif isinstance(event, bytes):
+                    waiting = self._on_data(event)
+                    ended = False
+                elif event is None:
+                    self._blocked = False
+                    self._await_bytes()
+                    return
+                else:
+                    waiting = None
+                    ended = True
+                if waiting is not None:
+                    self._hold(waiting, ended)
+                    return
+                if ended and not self._on_end():
+                    return
+                if self._state is _CLOSED or self.stream.closed():
+                    return
+            # Let the others have their turn.
+            self.stream.io_loop.asyncio_loop.call_soon(self._continue)
+        except HTTPInputError as e:
+            self._refuse(e)
+        except Exception:
+            app_log.error("Uncaught exception", exc_info=True)
+            self.stream.close()
+        finally:
+            self._advancing = False
+
+    def _continue(self) -> None:
+        if self._state is not _CLOSED:
+            self._advance()
+
+    def _await_bytes(self) -> None:
+        """Nothing more can be made of what came: note for what we wait, and read on."""
+        reader = self._reader
+        if reader.in_message:
+            if self._expects_continue and not self._started and not reader.buffered:
+                self._expects_continue = False
+                self.stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self._state is not _BODY:
+                self._enter(_BODY)
+        elif self._state is _IDLE and reader.buffered:
+            self._enter(_HEAD)
+        if self._stalled:
+            self._stalled = False
+            self.stream.resume_reading()
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        if self._sweeper is not None:
+            self._since = self._sweeper.now
+            self._progress = 0
+
+    def _on_head(self) -> Awaitable[None] | None:
+        reader = self._reader
+        server_delegate = self._server_delegate
+        if server_delegate is None:
+            return self._on_lone_head()
+        start_line = reader.start_line
+        framing = reader.framing
+        self._method = start_line[0]
+        self._version = start_line[2]
+        self._keep_alive = framing.keep_alive and not self.params.no_keep_alive
+        self._expects_continue = framing.expects_continue
+        self._started = self._responded = False
+        delegate = server_delegate.start_request(self._server, self)
+        if self.params.decompress:
+            delegate = self._inflating(delegate)
+        self._delegate = delegate
+        return delegate.headers_received(start_line, reader.headers)
+
+    def _inflating(self, delegate: HTTPMessageDelegate) -> HTTPMessageDelegate:
+        params = self.params
+        return InflatingDelegate(delegate, params.max_body_size, params.chunk_size)
+
+    def _on_lone_head(self) -> Awaitable[None] | None:
+        """The head of the one message of `read_response`."""
+        reader = self._reader
+        start_line = reader.start_line
+        if isinstance(start_line, ResponseStartLine):
+            if start_line.code < 200 and start_line.code != 101:
+                self._informational += 1
+                if self._informational > MAX_INFORMATIONAL:
+                    raise HTTPInputError("Too many informational responses")
+            else:
+                self._informational = -1
+        else:
+            self._method, _, self._version = start_line
+        self._keep_alive = reader.framing.keep_alive and not self.params.no_keep_alive
+        if self._delegate is None:
+            return None
+        return self._delegate.headers_received(start_line, reader.headers)
+
+    def _on_data(self, data: bytes) -> Awaitable[None] | None:
+        self._progress += len(data)
+        if self._delegate is None or self._responded:
+            return None
+        return self._delegate.data_received(data)
+
+    def _on_end(self) -> bool:
+        """The message is complete; whether to go on with what is here."""
+        if self.is_client and self._informational >= 0:
+            return True
+        delegate = self._delegate
+        self._state = _RESPONDING
+        if delegate is not None and not self._responded:
+            delegate.finish()
+        if self._state is not _RESPONDING:
+            return False
+        if self._server is None:
+            self._end_reading(self._keep_alive)
+            return False
+        return self._responded and self._end_exchange()
+
+    def _hold(self, waiting: Awaitable[None], ended: bool) -> None:
+        """Ask for no further event until ``waiting`` is done; ``ended`` if that was the last."""
+        if self._sweeper is not None:
+            self._held_since = self._sweeper.now
+        future = gen.convert_yielded(waiting)
+        self.stream.io_loop.add_future(future, lambda done: self._release(done, ended))
+
+    def _release(self, future: asyncio.Future[Any], ended: bool) -> None:
+        try:
+            future.result()
+        except HTTPInputError as e:
+            self._refuse(e)
+            return
+        except (Exception, asyncio.CancelledError) as e:
+            if not isinstance(e, StreamClosedError):
+                app_log.error("Uncaught exception", exc_info=True)
+            if not self.stream.closed():
+                self.stream.close()
+            return
+        if self._state is _CLOSED:
+            return
+        if self._held_since is not None and self._sweeper is not None:
+            # The time that we took is not the peer's.
+            self._since += self._sweeper.now - self._held_since
+            self._held_since = None
+        self._advance(ended)
+
+    def _refuse(self, error: HTTPInputError) -> None:
+        """The peer sent what is no HTTP: say so if that is still possible, and close."""
+        gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
+        delegate = self._delegate
+        self._delegate = None
+        self._blocked = True
+        if delegate is not None and not self._responded:
+            delegate.on_connection_close()
+        if self.is_client or self._started or self.stream.closed():
+            self.stream.close()
+            return
+        self.stream.send(error_response(error.status, http_date(time.time())))
+        self._linger()
+
+    # The end of an exchange
+
+    def _end_exchange(self) -> bool:
+        """Request and response are complete; whether a further one is here already."""
+        self._delegate = None
+        self._close_callback = None
+        stream = self.stream
+        if self._keep_alive and not stream.closed():
+            self._state = _IDLE
+            self._since = self._sweeper.now if self._sweeper is not None else 0.0
+            self._body_timeout = None
+            if self._reader.buffered:
+                return True
+            self._blocked = False
+            if self._stalled:
+                self._stalled = False
+                stream.resume_reading()
+            return False
+        self._blocked = True
+        if self._reader.buffered or self._reader.in_message:
+            self._linger()
+        else:
+            stream.close_when_written()
+        return False
+
+    def _end_reading(self, usable: bool) -> None:
+        """The one message of `read_response` is over; the stream is its owner's again."""
+        future = self._response_future
+        self._response_future = self._delegate = None
+        self._state = _CLOSED
+        self._blocked = True
+        if not self.stream.closed():
+            if usable:
+                self.stream.detach_sink(self._reader.take_rest())
+            elif self.is_client:
+                self.stream.close()
+        if future is not None:
+            future_set_result_unless_cancelled(future, usable and not self.stream.closed())
+
+    def _linger(self) -> None:
+        """Close without resetting the connection under an answer that is still on its way."""
+        self._enter(_LINGERING)
+        if self._stalled:
+            self._stalled = False
+            self.stream.resume_reading()
+        if self.stream.closed():
+            return
+        self.stream.io_loop.add_future(self.stream.drained(), self._half_close)
+
+    def _half_close(self, drained: asyncio.Future[None]) -> None:
+        if drained.exception() is None:
+            self.stream.shutdown_write()
+
+    def stream_closed(self) -> None:
+        """Take note that the stream has closed; not for programs."""
+        if self._state is _CLOSED:
+            return
+        state = self._state
+        if state is not _RESPONDING and state is not _LINGERING and self._close_body():
+            return
+        self._state = _CLOSED
+        self._blocked = True
+        if self._sweeper is not None:
+            self._sweeper.discard(self)
+        delegate, callback = self._delegate, self._close_callback
+        self._delegate = self._close_callback = None
+        try:
+            if callback is not None:
+                callback()
+            if delegate is not None and state is not _RESPONDING:
+                delegate.on_connection_close()
+        except Exception:
+            app_log.error("Uncaught exception", exc_info=True)
+        if self._server is not None:
+            self._server.connection_closed()
+        else:
+            self._end_reading(False)
+
+    def _close_body(self) -> bool:
+        """Whether the stream's end was the proper end of the message's body."""
+        try:
+            self._reader.feed_eof()
+        except HTTPInputError:
+            return False
+        if not self.is_client or self._reader.next_event() is not END:
+            return False
+        self._keep_alive = False
+        self._on_end()
+        return True
+
+    def close(self) -> None:
+        """Close the stream."""
+        self.stream.close()
+
+    def detach(self) -> IOStream:
+        """Give up the stream, with all that was not read yet, for another protocol.
+
+        May be called while a request is being handled, and nothing may have been written to it
+        or the answer (like a 101) must be complete.
+        """
+        stream = self.stream
+        stream.detach_sink(self._reader.take_rest())
+        self._state = _CLOSED
+        self._blocked = True
+        self._delegate = self._close_callback = None
+        if self._sweeper is not None:
+            self._sweeper.discard(self)
+        future, self._response_future = self._response_future, None
+        if future is not None:
+            future_set_result_unless_cancelled(future, False)
+        if self._server is not None:
+            self._server.connection_closed()
+        return stream
+
+    # Writing
+
+    def write_headers(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> asyncio.Future[None]:
+        """Write a head, and ``chunk``, the first piece of the body, with it.
+
+        ``headers`` gets what the framing takes.  Raises ValueError if a control character would
+        go out, `HTTPOutputError` if ``chunk`` is longer than the declared length.
+        """
+        writer = self._writer
+        if self.is_client:
+            method, target, _ = start_line
+            self._method = str(method)
+            data = writer.request_head(self._method, str(target), headers)
+            if chunk:
+                data += writer.data(chunk)
+        else:
+            # What was promised to be waited for cannot be told from the next request.
+            keep_alive = self._keep_alive and not self._expects_continue
+            _, code, reason = start_line
+            data = writer.response_head(
+                code,
+                reason,
+                headers,
+                self._method,
+                self._version,
+                keep_alive,
+                chunk or b"",
+            )
+            self._keep_alive = writer.keep_alive
+        self._started = True
+        stream = self.stream
+        return stream.nothing_waits if stream.send(data) else stream.drained()
+
+    def write(self, chunk: bytes) -> asyncio.Future[None]:
+        """Write a piece of the body; the future is done when the kernel has taken it.
+
+        Raises `HTTPOutputError`, and closes, if it is more than the declared length.
+        """
+        stream = self.stream
+        try:
+            data = self._writer.data(chunk)
+        except HTTPOutputError:
+            stream.close()
+            raise
+        return stream.nothing_waits if stream.send(data) else stream.drained()
+
+    def finish(self) -> None:
+        """The message that was written is complete.
+
+        Raises `HTTPOutputError`, and closes, if it is less than the declared length.
+        """
+        stream = self.stream
+        try:
+            tail = self._writer.end()
+        except HTTPOutputError:
+            stream.close()
+            raise
+        if tail:
+            stream.send(tail)
+        if self._server is None:
+            return
+        self._responded = True
+        if self._advancing or self._state is not _RESPONDING:
+            # Whoever hands the request on sees to what is next, once it is read to its end.
+            if self._expects_continue:
+                self._keep_alive = False
+            if not self._keep_alive and not self._advancing and self._state is _BODY:
+                self._blocked = True
+                self._linger()
+            return
+        if self._end_exchange():
+            stream.io_loop.asyncio_loop.call_soon(self._continue)
+
+    # What a program may set
+
+    def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
+        """Call ``callback`` if the connection closes before the answer is complete."""
+        self._close_callback = callback
+
+    def set_body_timeout(self, timeout: float) -> None:
+        """Give the body of this message ``timeout`` seconds in all."""
+        self._body_timeout = timeout
+        if self._sweeper is not None:
+            self._sweeper.add(self, timeout)
+
+    def set_max_body_size(self, max_body_size: int) -> None:
+        """Let the body of this message have ``max_body_size`` bytes; before it is read."""
+        self._reader.max_body_size = max_body_size
+
+    # Time
+
+    def overdue(self, now: float) -> bool:
+        """Whether this connection takes longer than it may, ``now``; not for programs."""
+        if self.stream.writing():
+            return self._is_stuck(now)
+        self._write_since = None
+        state = self._state
+        params = self.params
+        late = now - self._since
+        if state is _IDLE:
+            return late > (params.header_timeout or parameters.DEFAULT_IDLE_TIMEOUT)
+        if state is _HEAD:
+            return late > (params.header_timeout or parameters.DEFAULT_HEADER_TIMEOUT)
+        if state is _BODY and self._held_since is None:
+            limit = self._body_timeout or params.body_timeout
+            if limit is None:
+                limit = parameters.DEFAULT_BODY_TIMEOUT + self._progress / parameters.LEAST_RATE
+            return late > limit
+        return state is _LINGERING and late > LINGER_SECONDS
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether what waits to be written goes more slowly than it may."""
+        if self._write_since is None:
+            self._write_since = now
+        limit = self.params.write_timeout or parameters.DEFAULT_WRITE_TIMEOUT
+        limit += self.stream.sent_from_queue / parameters.LEAST_RATE
+        return now - self._write_since > limit
+
+    def expire(self) -> None:
+        """Close, for it took too long; not for programs."""
+        if self._state is _BODY:
+            gen_log.info("Timeout reading body from %s", self.context)
+        self.stream.close()

@@ -1,0 +1,17 @@
+"""Non-blocking streams of bytes: what HTTP, and any protocol of your own, is built on."""
+
+from tornadic.iostream.base import BaseIOStream
+from tornadic.iostream.errors import (
+    StreamBufferFullError,
+    StreamClosedError,
+    UnsatisfiableReadError,
+)
+from tornadic.iostream.sockets import IOStream
+
+__all__ = [
+    "BaseIOStream",
+    "IOStream",
+    "StreamBufferFullError",
+    "StreamClosedError",
+    "UnsatisfiableReadError",
+]

@@ -1,0 +1,223 @@
+"""The application: rules, settings, and what all handlers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tornadic.httpserver import HTTPServer
+from tornadic.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
+from tornadic.log import access_log
+from tornadic.routing import (
+    AnyMatches,
+    DefaultHostMatches,
+    HostMatches,
+    ReversibleRuleRouter,
+    Rule,
+)
+from tornadic.routing.routers import ReversibleRouter
+from tornadic.web.basic_handlers import ErrorHandler
+from tornadic.web.execution import HandlerDelegate
+from tornadic.web.handler import RequestHandler
+from tornadic.web.transforms import OutputTransform
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["Application"]
+
+
+class _ApplicationRouter(ReversibleRuleRouter):
+    """Rules whose targets may be handler classes, or lists of further rules."""
+
+    def __init__(self, application: Application, rules: Any = None) -> None:
+        self.application = application
+        super().__init__(rules)
+
+    def process_rule(self, rule: Rule) -> Rule:
+        rule = super().process_rule(rule)
+        if isinstance(rule.target, (list, tuple)):
+            rule.target = _ApplicationRouter(self.application, rule.target)
+        rule.target_is_handler = _is_handler(rule.target)
+        return rule
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        # What the base class does, and `get_target_delegate`, in one turn for handlers.
+        index = self._index
+        if index is None or index.size != len(self.rules):
+            index = self.index
+        for rule, known in index.candidates(request.path):
+            if known and rule.target_is_handler:
+                return self.application.get_handler_delegate(
+                    request, rule.target, rule.target_kwargs
+                )
+            params = _NOTHING if known else rule.matcher.match(request)
+            if params is None:
+                continue
+            if rule.target_is_handler:
+                return self.application.get_handler_delegate(
+                    request, rule.target, rule.target_kwargs, **params
+                )
+            if rule.target_kwargs:
+                params = {**params, "target_kwargs": rule.target_kwargs}
+            delegate = self.get_target_delegate(rule.target, request, **params)
+            if delegate is not None:
+                return delegate
+        return None
+
+    def get_target_delegate(
+        self, target: Any, request: HTTPServerRequest, **target_params: Any
+    ) -> HTTPMessageDelegate | None:
+        if _is_handler(target):
+            return self.application.get_handler_delegate(request, target, **target_params)
+        return super().get_target_delegate(target, request, **target_params)
+
+
+def _is_handler(target: Any) -> bool:
+    return isinstance(target, type) and issubclass(target, RequestHandler)
+
+
+_NOTHING: dict[str, Any] = {}
+
+
+class Application(ReversibleRouter):
+    """A web application: give it to an `.HTTPServer`, or call `listen`.
+
+    ``handlers`` are rules: `.URLSpec` objects, or tuples ``(pattern, handler[, kwargs[, name]])``
+    in which the handler is a `RequestHandler` class, its dotted name, a list of further rules, a
+    router, or another application.  The first rule that matches counts.  They hold for every
+    host; `add_handlers` adds some for one.  ``default_host`` stands in for a host that
+    no rule names.  ``transforms`` are `OutputTransform` classes.  All other arguments are
+    settings, which handlers read as ``self.settings``.
+    """
+
+    def __init__(
+        self,
+        handlers: Any = None,
+        default_host: str | None = None,
+        transforms: list[type[OutputTransform]] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settings = settings
+        self.default_host = default_host
+        self.transforms: list[type[OutputTransform]] = list(transforms or ())
+        if settings.get("debug"):
+            settings.setdefault("serve_traceback", True)
+        self.wildcard_router = _ApplicationRouter(self, handlers)
+        self.default_router = _ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
+
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        *,
+        family: socket.AddressFamily | None = None,
+        backlog: int | None = None,
+        flags: int | None = None,
+        reuse_port: bool = False,
+        **kwargs: Any,
+    ) -> HTTPServer:
+        """Start a server for this application on ``port``, and return it.
+
+        The named arguments are those of `.TCPServer.listen`, the others `.HTTPServer`'s.  The loop
+        must be started by the caller.
+        """
+        server = HTTPServer(self, **kwargs)
+        given = {"family": family, "backlog": backlog, "flags": flags}
+        server.listen(
+            port,
+            address,
+            reuse_port=reuse_port,
+            **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+        )
+        return server
+
+    def add_handlers(self, host_pattern: str, host_handlers: Any) -> None:
+        """Add rules for the hosts that match ``host_pattern``, a regular expression.
+
+        They come before the rules for every host, and after those added earlier.
+        """
+        matcher = HostMatches(host_pattern)
+        rules = _ApplicationRouter(self, host_handlers)
+        self.default_router.rules.insert(-1, Rule(matcher, rules))
+        if self.default_host is not None:
+            fallback = DefaultHostMatches(self, matcher.host_pattern)
+            self.wildcard_router.add_rules([(fallback, host_handlers)])
+
+    def add_transform(self, transform_class: type[OutputTransform]) -> None:
+        """Let a `OutputTransform` change every response."""
+        self.transforms.append(transform_class)
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        return HandlerDelegate(self, server_conn, request_conn)
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+        """The delegate for ``request``; where no rule matches, one that answers 404.
+
+        That one is of ``default_handler_class`` with ``default_handler_args``, if those are set.
+        """
+        only_wildcard = len(self.default_router.rules) == 1
+        router = self.wildcard_router if only_wildcard else self.default_router
+        found = router.find_handler(request)
+        if found is not None:
+            return found
+        settings = self.settings
+        if settings.get("default_handler_class"):
+            return self.get_handler_delegate(
+                request, settings["default_handler_class"], settings.get("default_handler_args", {})
+            )
+        return self.get_handler_delegate(request, ErrorHandler, {"status_code": 404})
+
+    def get_handler_delegate(
+        self,
+        request: HTTPServerRequest,
+        target_class: type[RequestHandler],
+        target_kwargs: dict[str, Any] | None = None,
+        path_args: list[bytes] | None = None,
+        path_kwargs: dict[str, bytes] | None = None,
+    ) -> HTTPMessageDelegate:
+        """The delegate that runs a handler of ``target_class``.
+
+        ``target_kwargs`` go to its ``initialize``, the others to its method, percent-decoded but
+        not yet text.
+        """
+        delegate = request._delegate
+        if delegate is None or delegate._application is not self:
+            delegate = HandlerDelegate(self, None, None)
+        else:
+            request._delegate = None
+        delegate.set_target(request, target_class, target_kwargs, path_args, path_kwargs)
+        return delegate
+
+    def reverse_url(self, name: str, *args: Any) -> str:
+        """The URL path of the rule called ``name``, with ``args`` in place of its groups.
+
+        Raises KeyError if there is no such rule.
+        """
+        url = self.default_router.reverse_url(name, *args)
+        if url is None:
+            raise KeyError(f"{name} not found in named urls")
+        return url
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Write a line about a finished request to the access log.
+
+        The setting ``log_function``, a function of the handler, replaces this.
+        """
+        log_function = self.settings.get("log_function")
+        if log_function is not None:
+            log_function(handler)
+            return
+        status = handler._status_code
+        level = 20 if status < 400 else 30 if status < 500 else 40
+        # Most servers write errors only; what is not written is not formatted.
+        if access_log.isEnabledFor(level):
+            milliseconds = 1000.0 * handler.request.request_time()
+            access_log.log(level, "%d %s %.2fms", status, handler._request_summary(), milliseconds)
+
+    def __call__(self, request: HTTPServerRequest) -> HTTPMessageDelegate:
+        """Answer a request whose body is there already; for programs that have one at hand."""
+        delegate = self.find_handler(request)
+        delegate.finish()
+        return delegate

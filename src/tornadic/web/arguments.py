@@ -1,0 +1,119 @@
+"""The arguments of a request, decoded: from the query, from a form in the body, or from both."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from tornadic.web.errors import HTTPError, MissingArgumentError
+
+if TYPE_CHECKING:
+    from tornadic.httputil import HTTPServerRequest
+
+__all__ = ["ArgumentsMixin"]
+
+_T = TypeVar("_T")
+
+# Tab, line feed and carriage return may stand in a text field; no other control character.
+_CONTROL = re.compile(r"[\x00-\x08\x0E-\x1F]")
+
+
+class _Required:
+    """The default of an argument that has none."""
+
+
+_REQUIRED = _Required()
+
+Arguments = dict[str, list[bytes]]
+
+
+class ArgumentsMixin:
+    """The part of a handler that reads arguments.
+
+    A value is decoded by `decode_argument`, its control characters become spaces, and it is
+    stripped of white space unless ``strip`` is false.  If a name comes several times the single
+    value is the last one.
+    """
+
+    request: HTTPServerRequest
+
+    @overload
+    def get_argument(self, name: str, default: str, strip: bool = True) -> str: ...
+    @overload
+    def get_argument(
+        self, name: str, default: _Required = _REQUIRED, strip: bool = True
+    ) -> str: ...
+    @overload
+    def get_argument(self, name: str, default: _T, strip: bool = True) -> str | _T: ...
+    def get_argument(self, name: str, default: Any = _REQUIRED, strip: bool = True) -> Any:
+        """The last value of ``name`` in body and query; ``default`` if there is none.
+
+        Raises `.MissingArgumentError` if there is no default either.
+        """
+        return self._get_argument(name, default, self.request.arguments, strip)
+
+    def get_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """All values of ``name`` in query and body; an empty list if there are none."""
+        return self._get_arguments(name, self.request.arguments, strip)
+
+    @overload
+    def get_query_argument(self, name: str, default: str, strip: bool = True) -> str: ...
+    @overload
+    def get_query_argument(
+        self, name: str, default: _Required = _REQUIRED, strip: bool = True
+    ) -> str: ...
+    @overload
+    def get_query_argument(self, name: str, default: _T, strip: bool = True) -> str | _T: ...
+    def get_query_argument(self, name: str, default: Any = _REQUIRED, strip: bool = True) -> Any:
+        """Like `get_argument`, from the query alone."""
+        return self._get_argument(name, default, self.request.query_arguments, strip)
+
+    def get_query_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """Like `get_arguments`, from the query alone."""
+        return self._get_arguments(name, self.request.query_arguments, strip)
+
+    @overload
+    def get_body_argument(self, name: str, default: str, strip: bool = True) -> str: ...
+    @overload
+    def get_body_argument(
+        self, name: str, default: _Required = _REQUIRED, strip: bool = True
+    ) -> str: ...
+    @overload
+    def get_body_argument(self, name: str, default: _T, strip: bool = True) -> str | _T: ...
+    def get_body_argument(self, name: str, default: Any = _REQUIRED, strip: bool = True) -> Any:
+        """Like `get_argument`, from the body alone."""
+        return self._get_argument(name, default, self.request.body_arguments, strip)
+
+    def get_body_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """Like `get_arguments`, from the body alone."""
+        return self._get_arguments(name, self.request.body_arguments, strip)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode an argument, or a group of the path; a subclass may take another encoding.
+
+        ``name`` is None for groups without a name.  Raises `.HTTPError` 400 for bad UTF-8.
+        """
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise HTTPError(400, "Invalid unicode in %s: %r", name or "url", value[:40]) from None
+
+    def _get_argument(self, name: str, default: Any, source: Arguments, strip: bool) -> Any:
+        values = source.get(name)
+        if not values:
+            if default is _REQUIRED:
+                raise MissingArgumentError(name)
+            return default
+        return self._clean(values[-1], name, strip)
+
+    def _get_arguments(self, name: str, source: Arguments, strip: bool) -> list[str]:
+        # A default given in the wrong method would pass for `strip`.
+        if not isinstance(strip, bool):
+            raise AssertionError(f"strip is a bool, not {strip!r}")
+        return [self._clean(value, name, strip) for value in source.get(name, ())]
+
+    def _clean(self, value: bytes, name: str, strip: bool) -> str:
+        text = self.decode_argument(value, name=name)
+        if not text.isprintable():
+            text = _CONTROL.sub(" ", text)
+        return text.strip() if strip else text

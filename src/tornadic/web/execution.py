@@ -1,0 +1,269 @@
+"""One request through its handler.
+
+What does not wait is called directly, and costs neither a task nor a future.  As soon as
+something has to be waited for, the rest goes on in one task; where Python can, that begins to run
+at once instead of in the next turn of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from tornadic import gen
+from tornadic.http.interfaces import HTTPConnection, HTTPMessageDelegate
+from tornadic.http.startlines import RequestStartLine, ResponseStartLine
+from tornadic.httputil import HTTPHeaders, HTTPServerRequest
+from tornadic.iostream import StreamClosedError
+from tornadic.log import app_log
+from tornadic.web.errors import HTTPError
+
+if TYPE_CHECKING:
+    from tornadic.web.application import Application
+    from tornadic.web.handler import RequestHandler
+
+__all__ = ["HandlerDelegate"]
+
+_EAGER = sys.version_info >= (3, 12)
+
+# The loop itself does not keep its tasks alive.
+_waiting: set[HandlerDelegate] = set()
+
+
+async def _nothing() -> None: ...
+
+
+_sample = _nothing()
+_Coroutine = type(_sample)
+_sample.close()
+
+
+class HandlerDelegate(HTTPMessageDelegate):
+    """Takes a request, runs the handler that was found for it, and sees it to its end."""
+
+    __slots__ = (
+        "_application",
+        "_body",
+        "_chunks",
+        "_connection",
+        "_handler",
+        "_handler_class",
+        "_handler_kwargs",
+        "_other",
+        "_path_args",
+        "_path_kwargs",
+        "_prepared",
+        "_request",
+        "_server_connection",
+        "_task",
+    )
+
+    def __init__(
+        self, application: Application, server_connection: object, connection: HTTPConnection | None
+    ) -> None:
+        self._application = application
+        self._server_connection = server_connection
+        self._connection = connection
+        # Who takes the request instead, where its rule leads to no handler.
+        self._other: HTTPMessageDelegate | None = None
+        self._handler: RequestHandler | None = None
+        self._chunks: list[bytes] | None = None
+        # For a handler that streams: done when the body is complete, and when data may come.
+        self._body: asyncio.Future[None] | None = None
+        self._prepared: asyncio.Future[None] | None = None
+
+    def set_target(
+        self,
+        request: HTTPServerRequest,
+        handler_class: type[RequestHandler],
+        handler_kwargs: dict[str, Any] | None,
+        path_args: list[Any] | None,
+        path_kwargs: dict[str, Any] | None,
+    ) -> None:
+        """Decide who answers ``request``."""
+        self._request = request
+        self._handler_class = handler_class
+        self._handler_kwargs = handler_kwargs
+        self._path_args = path_args
+        self._path_kwargs = path_kwargs
+
+    # The request comes
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        if self._connection is not None:
+            request = HTTPServerRequest(
+                connection=self._connection,
+                server_connection=self._server_connection,
+                start_line=start_line,  # type: ignore[arg-type]
+                headers=headers,
+            )
+            # Where the rule leads to a handler, `Application.get_handler_delegate` takes this
+            # delegate, instead of making another.
+            request._delegate = self
+            found = self._application.find_handler(request)
+            if found is not self:
+                request._delegate = None
+                self._other = found
+                return found.headers_received(start_line, headers)
+        if not self._handler_class._stream_request_body:
+            return None
+        loop = asyncio.get_running_loop()
+        self._body = loop.create_future()
+        self._prepared = loop.create_future()
+        copy_context().run(self._run)
+        return None if self._prepared.done() else self._prepared
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        if self._other is not None:
+            return self._other.data_received(chunk)
+        if self._body is not None:
+            return self._handler.data_received(chunk) if self._handler is not None else None
+        if self._chunks is None:
+            self._chunks = []
+        self._chunks.append(chunk)
+        return None
+
+    def finish(self) -> None:
+        if self._other is not None:
+            self._other.finish()
+            return
+        if self._body is not None:
+            if not self._body.done():
+                self._body.set_result(None)
+            return
+        if self._chunks is not None:
+            self._request.body = b"".join(self._chunks)
+            self._chunks = None
+        # In a context of its own, as a task would be: what a handler sets, no other sees.
+        copy_context().run(self._run)
+
+    def on_connection_close(self) -> None:
+        self._chunks = None
+        if self._other is not None:
+            self._other.on_connection_close()
+        if self._handler is None or self._body is None:
+            return
+        self._handler.on_connection_close()
+        if not self._body.done():
+            self._body.set_exception(StreamClosedError())
+            self._body.exception()  # a handler that has failed before does not ask
+
+    # The handler runs
+
+    def _run(self) -> None:
+        application = self._application
+        request = self._request
+        handler_kwargs = self._handler_kwargs
+        if handler_kwargs:
+            handler = self._handler_class(application, request, **handler_kwargs)
+        else:
+            handler = self._handler_class(application, request)
+        self._handler = handler
+        if application.transforms:
+            handler._transforms = [t(request) for t in application.transforms]
+        try:
+            if request.method not in handler.SUPPORTED_METHODS:
+                raise HTTPError(405)
+            if self._path_args or self._path_kwargs:
+                self._decode_path(handler)
+            waiting = handler.prepare()
+            if waiting is not None or self._body is not None:
+                self._go_on(handler, self._after_prepare(handler, waiting))
+            elif not handler._finished:
+                method = getattr(handler, request.method.lower())
+                if handler.path_args or handler.path_kwargs:
+                    waiting = method(*handler.path_args, **handler.path_kwargs)
+                else:
+                    waiting = method()
+                if waiting is not None:
+                    self._go_on(handler, self._after_method(handler, waiting))
+                elif handler._auto_finish and not handler._finished:
+                    handler.finish()
+        except Exception as e:
+            _fail(handler, e)
+
+    def _decode_path(self, handler: RequestHandler) -> None:
+        decode = handler.decode_argument
+        if self._path_args:
+            handler.path_args = [None if arg is None else decode(arg) for arg in self._path_args]
+        if self._path_kwargs:
+            handler.path_kwargs = {
+                name: None if arg is None else decode(arg, name=name)
+                for name, arg in self._path_kwargs.items()
+            }
+
+    def _go_on(self, handler: RequestHandler, coroutine: Any) -> None:
+        """Run ``coroutine`` to the end of the request, in a task."""
+        loop = asyncio.get_running_loop()
+        if _EAGER:
+            task = asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
+            if task.done():
+                return
+        else:
+            task = asyncio.Task(coroutine, loop=loop)
+        self._task = task
+        _waiting.add(self)
+        connection: Any = handler.request.connection
+        connection.set_close_callback(handler.on_connection_close)
+
+    async def _after_prepare(self, handler: RequestHandler, waiting: Any) -> None:
+        try:
+            if waiting is not None:
+                await gen.convert_yielded(waiting)
+            self._let_data_come()
+            if handler._finished:
+                return
+            if self._body is not None:
+                await self._body
+            result = getattr(handler, handler.request.method.lower())(
+                *handler.path_args, **handler.path_kwargs
+            )
+            if result is not None:
+                await gen.convert_yielded(result)
+            if handler._auto_finish and not handler._finished:
+                handler.finish()
+        except StreamClosedError as e:
+            if self._body is None or not self._body.done() or self._body.exception() is not e:
+                _fail(handler, e)
+        except Exception as e:
+            _fail(handler, e)
+        except asyncio.CancelledError:
+            handler._abort()
+            raise
+        finally:
+            self._let_data_come()
+            _waiting.discard(self)
+
+    def _let_data_come(self) -> None:
+        if self._prepared is not None and not self._prepared.done():
+            self._prepared.set_result(None)
+
+    async def _after_method(self, handler: RequestHandler, waiting: Any) -> None:
+        try:
+            if type(waiting) is _Coroutine:
+                await waiting
+            else:
+                await gen.convert_yielded(waiting)
+            if handler._auto_finish and not handler._finished:
+                handler.finish()
+        except Exception as e:
+            _fail(handler, e)
+        except asyncio.CancelledError:
+            # Nobody will answer this request any more.
+            handler._abort()
+            raise
+        finally:
+            _waiting.discard(self)
+
+
+def _fail(handler: RequestHandler, error: Exception) -> None:
+    try:
+        handler._handle_request_exception(error)
+    except Exception:
+        app_log.error("Exception in exception handler", exc_info=True)
+        handler._abort()

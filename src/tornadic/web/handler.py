@@ -1,0 +1,428 @@
+"""The request handler: what a program subclasses to answer requests.
+
+The class is a wide face with little behind it.  Arguments, cookies, entity tags and errors are
+rooms of their own; what is here is the response: its status, headers, pieces, and end.  State
+that most requests never touch is a class attribute until it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import re
+import sys
+from collections.abc import Awaitable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tornadic import __version__
+from tornadic.escape import json_encode, utf8
+from tornadic.http.dates import format_timestamp
+from tornadic.http.statuses import responses
+from tornadic.http1connection.clock import http_date
+from tornadic.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPServerRequest,
+    ResponseStartLine,
+)
+from tornadic.iostream import IOStream
+from tornadic.log import app_log, gen_log
+from tornadic.web import errorpages, etags
+from tornadic.web.arguments import ArgumentsMixin
+from tornadic.web.cookies import CookiesMixin
+from tornadic.web.errors import Finish, HTTPError
+
+if TYPE_CHECKING:
+    from tornadic.web.application import Application
+    from tornadic.web.transforms import OutputTransform
+
+__all__ = ["RequestHandler"]
+
+HeaderValue = bytes | str | int | datetime.datetime
+
+# Half the time of the constructors.
+_new_start_line = tuple.__new__
+_new_headers = HTTPHeaders.__new__
+
+SERVER_NAME = f"Tornadic/{__version__}"
+
+_CONDITIONAL_METHODS = ("GET", "HEAD")
+
+_CONTROL = re.compile(r"[\x00-\x1F\x7F]")
+
+
+class RequestHandler(ArgumentsMixin, CookiesMixin):
+    """Answers the requests of a rule: a subclass defines ``get``, ``post`` and so on.
+
+    One object is made for one request.  The order is: `set_default_headers`, `initialize` with
+    the rule's arguments, `prepare`, the method for the request's verb with the groups of the
+    rule's pattern, and `on_finish`.  `prepare` and the methods may be coroutines.
+
+    ``application`` is the `.Application`, ``request`` the `.HTTPServerRequest`; ``path_args`` and
+    ``path_kwargs`` are the groups.  None of it may be used from another thread.
+    """
+
+    SUPPORTED_METHODS: tuple[str, ...] = (
+        "GET",
+        "HEAD",
+        "POST",
+        "DELETE",
+        "PATCH",
+        "PUT",
+        "OPTIONS",
+    )
+
+    path_args: list[Any] = []
+    path_kwargs: dict[str, Any] = {}
+
+    _status_code = 200
+    _reason = "OK"
+    _headers_written = False
+    _finished = False
+    _auto_finish = True
+    _stream_request_body = False
+    _transforms: list[OutputTransform] | None = None
+
+    def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
+        super().__init__()
+        self.application = application
+        self.request = request
+        self.clear()
+        self.initialize(**kwargs)
+
+    # What a subclass may define
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        """Take the arguments of the rule, which are passed by name."""
+        if args or kwargs:
+            raise TypeError(f"{type(self).__name__}.initialize takes none of {args or kwargs}")
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Called before every method; if it finishes the response, the method is not called."""
+        return None
+
+    def on_finish(self) -> None:
+        """Called when the response is complete; nothing can be sent any more."""
+
+    def on_connection_close(self) -> None:
+        """Called when the client is gone before the response was complete."""
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take a piece of the body; see `.stream_request_body`."""
+        raise NotImplementedError
+
+    def set_default_headers(self) -> None:
+        """Set headers that every response is to have; called for error pages too."""
+
+    def head(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def patch(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def put(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    def options(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The application's settings."""
+        return self.application.settings
+
+    # Status and headers
+
+    def clear(self) -> None:
+        """Start the response anew: status 200, the default headers, nothing written."""
+        headers = self._headers = _new_headers(HTTPHeaders)
+        headers._fields = {
+            "Server": SERVER_NAME,
+            "Content-Type": "text/html; charset=UTF-8",
+            "Date": http_date(self.request._start_time),
+        }
+        self.set_default_headers()
+        self._write_buffer: list[bytes] = []
+        self._status_code = 200
+        self._reason = "OK"
+
+    def set_status(self, status_code: int, reason: str | None = None) -> None:
+        """Set the status; ``reason`` is its phrase (None: the usual one, or "Unknown").
+
+        Raises ValueError for a phrase with control characters.
+        """
+        self._status_code = status_code
+        if reason is None:
+            self._reason = responses.get(status_code, "Unknown")
+        else:
+            text = reason.decode("latin-1") if isinstance(reason, bytes) else reason
+            if _CONTROL.search(text):
+                raise ValueError(f"Unsafe reason {text[:100]!r}")
+            self._reason = text
+
+    def get_status(self) -> int:
+        """The status code of the response."""
+        return self._status_code
+
+    def set_header(self, name: str, value: HeaderValue) -> None:
+        """Set a header; a number or a datetime is formatted as HTTP has it.
+
+        Raises ValueError for control characters and TypeError for other kinds of values.
+        """
+        self._headers[name] = value if type(value) is str else self._convert_header_value(value)
+
+    def add_header(self, name: str, value: HeaderValue) -> None:
+        """Add a header; what is there of that name stays.  Errors as `set_header`."""
+        try:
+            self._headers.add(name, self._convert_header_value(value))
+        except HTTPInputError as e:
+            # Whose fault it is depends on whose headers they are.
+            raise ValueError(str(e)) from None
+
+    def clear_header(self, name: str) -> None:
+        """Undo `set_header` and `add_header`; does not concern `set_cookie`."""
+        if name in self._headers:
+            del self._headers[name]
+
+    def _convert_header_value(self, value: HeaderValue) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bytes):
+            return value.decode("latin-1")
+        if isinstance(value, int):
+            return str(int(value))
+        if isinstance(value, datetime.datetime):
+            return format_timestamp(value)
+        raise TypeError(f"Unsupported header value {value!r}")
+
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+        """Send the client to ``url``, absolute or not, and finish.
+
+        ``status`` is any from 300 to 399; without it 301 if ``permanent``, else 302.  Raises
+        RuntimeError if headers have gone out.
+        """
+        if self._headers_written:
+            raise RuntimeError("Cannot redirect after headers have been written")
+        if status is None:
+            status = 301 if permanent else 302
+        elif not (isinstance(status, int) and 300 <= status <= 399):
+            raise ValueError(f"{status!r} is no status of a redirect")
+        self.set_status(status)
+        self.set_header("Location", utf8(url))
+        self.finish()
+
+    # Output
+
+    def write(self, chunk: str | bytes | dict[Any, Any]) -> None:
+        """Add ``chunk`` to what is sent next: bytes, text (as UTF-8), or a dict (as JSON).
+
+        A dict also sets the ``Content-Type``.  A list is refused, for as the outermost value of
+        JSON it can leak to other sites in old browsers.  Raises RuntimeError after `finish`.
+        """
+        if self._finished:
+            raise RuntimeError("Cannot write() after finish()")
+        if isinstance(chunk, str):
+            self._write_buffer.append(chunk.encode("utf-8"))
+        elif isinstance(chunk, bytes):
+            self._write_buffer.append(chunk)
+        elif isinstance(chunk, dict):
+            self._write_buffer.append(utf8(json_encode(chunk)))
+            self.set_header("Content-Type", "application/json; charset=UTF-8")
+        else:
+            message = "write() only accepts bytes, unicode, and dict objects"
+            if isinstance(chunk, list):
+                message += ". Lists not accepted for security reasons"
+            raise TypeError(message)
+
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        """Send what was written so far; the future is done when more may be written.
+
+        ``include_footers``: this is the end, which only `finish` says.
+        """
+        buffer = self._write_buffer
+        chunk = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+        self._write_buffer = []
+        request = self.request
+        connection: Any = request.connection
+        sent: asyncio.Future[None]
+        if self._headers_written:
+            for transform in self._transforms or ():
+                chunk = transform.transform_chunk(chunk, include_footers)
+            sent = connection.write(b"" if request.method == "HEAD" else chunk)
+            return sent
+        for transform in self._transforms or ():
+            self._status_code, self._headers, chunk = transform.transform_first_chunk(
+                self._status_code, self._headers, chunk, include_footers
+            )
+        if self._new_cookies is not None:
+            for cookie in self._new_cookies.values():
+                self.add_header("Set-Cookie", cookie)
+        if request.method == "HEAD":
+            chunk = b""
+        start_line = _new_start_line(ResponseStartLine, ("", self._status_code, self._reason))
+        sent = connection.write_headers(start_line, self._headers, chunk)
+        self._headers_written = True
+        return sent
+
+    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> asyncio.Future[None]:
+        """Write ``chunk``, if any, and end the response.
+
+        The future is done when all of it has been sent; nobody needs to wait for it.  Raises
+        RuntimeError if called twice.
+        """
+        if self._finished:
+            raise RuntimeError("finish() called twice")
+        if chunk is not None:
+            self.write(chunk)
+        if not self._headers_written:
+            self._complete_head()
+        future = self.flush(include_footers=True)
+        connection: Any = self.request.connection
+        connection.finish()
+        self._finished = True
+        self._log()
+        self.on_finish()
+        return future
+
+    def _complete_head(self) -> None:
+        """Set what can be known of a response that is sent all at once."""
+        status = self._status_code
+        if status == 200 and self.request.method in _CONDITIONAL_METHODS:
+            self.set_etag_header()
+            if self.check_etag_header():
+                self._write_buffer = []
+                self.set_status(304)
+                status = 304
+        if status in (204, 304) or 100 <= status < 200:
+            if self._write_buffer:
+                raise AssertionError(f"Cannot send body with {status}")
+            self._clear_representation_headers()
+        else:
+            fields = self._headers._fields
+            if "Content-Length" not in fields:
+                buffer = self._write_buffer
+                size = len(buffer[0]) if len(buffer) == 1 else sum(map(len, buffer))
+                fields["Content-Length"] = str(size)
+
+    def _clear_representation_headers(self) -> None:
+        # RFC 9110 section 15.4.5: a 304 does not describe what it does not carry.
+        for name in ("Content-Encoding", "Content-Language", "Content-Type"):
+            self.clear_header(name)
+
+    def _abort(self) -> None:
+        """Break off a response that cannot be completed, so that the client sees it is not."""
+        if self._finished:
+            return
+        connection: Any = self.request.connection
+        connection.stream.close()
+        self._finished = True
+        self._log()
+        self.on_finish()
+
+    def detach(self) -> IOStream:
+        """Take the stream out of HTTP's hands; the response is finished as it stands."""
+        self._finished = True
+        connection: Any = self.request.connection
+        stream: IOStream = connection.detach()
+        return stream
+
+    def _log(self) -> None:
+        self.application.log_request(self)
+
+    # Entity tags
+
+    def compute_etag(self) -> str | None:
+        """The entity tag of what was written, quotes included; None for no tag.
+
+        A subclass may have a cheaper one than the hash of the body, or none at all.
+        """
+        return etags.etag_of(self._write_buffer)
+
+    def set_etag_header(self) -> None:
+        """Set ``Etag`` to what `compute_etag` gives; called by `finish`."""
+        etag = self.compute_etag()
+        if etag is not None:
+            self._headers["Etag"] = etag
+
+    def check_etag_header(self) -> bool:
+        """Whether the client has what ``Etag`` stands for, so that a 304 will do."""
+        asked = self.request.headers._fields.get("If-None-Match")
+        if asked is None:
+            return False
+        asked = asked if isinstance(asked, str) else ",".join(asked)
+        return etags.matches(asked, self._headers.get("Etag", ""))
+
+    # Errors
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Send an error page and finish.
+
+        If headers have gone out already, the connection is closed instead, since the client
+        could take what it has for the whole.  ``kwargs`` go to `write_error`.
+        """
+        if self._headers_written:
+            gen_log.error("Cannot send error response after headers written")
+            self._abort()
+            return
+        self.clear()
+        reason = kwargs.get("reason")
+        if "exc_info" in kwargs:
+            exception = kwargs["exc_info"][1]
+            if isinstance(exception, HTTPError) and exception.reason:
+                reason = exception.reason
+        self.set_status(status_code, reason=reason)
+        try:
+            self.write_error(status_code, **kwargs)
+        except Exception:
+            app_log.error("Uncaught exception in write_error", exc_info=True)
+        if not self._finished:
+            self.finish()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write the page of an error; a subclass may define its own.
+
+        With an exception there is ``exc_info`` in ``kwargs``, a triple like `sys.exc_info`'s.
+        """
+        if self.settings.get("serve_traceback") and "exc_info" in kwargs:
+            self.set_header("Content-Type", "text/plain; charset=UTF-8")
+            self.finish(errorpages.traceback_text(kwargs["exc_info"]))
+        else:
+            self.finish(errorpages.default_page(status_code, self._reason))
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log an exception that ended the request; by default an `HTTPError` without traceback."""
+        errorpages.log_exception(self, typ, value, tb)
+
+    def _handle_request_exception(self, error: BaseException) -> None:
+        if isinstance(error, Finish):
+            if not self._finished:
+                self.finish(*error.args)
+            return
+        exc_info = sys.exc_info()
+        try:
+            self.log_exception(*exc_info)
+        except Exception:
+            app_log.error("Error in exception logger", exc_info=True)
+        if self._finished:
+            # The client has its answer already; all that can be done is done.
+            return
+        self.send_error(errorpages.status_of(error), exc_info=exc_info)
+
+    def _request_summary(self) -> str:
+        request = self.request
+        return f"{request.method} {request.uri} ({request.remote_ip})"

@@ -1,0 +1,42 @@
+"""Fixtures: a server for each test, and its log, in which nothing unexpected may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.register_assert_rewrite("tests.server.support", "tests.server.logs")
+
+from tests.server.logs import Log  # noqa: E402
+from tests.server.support import Serve, Site  # noqa: E402
+from tornadic.web import RequestHandler  # noqa: E402
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
+    log = Log(caplog)
+    yield log
+    log.check_end()
+
+
+@pytest.fixture
+def serve(log: Log) -> Iterator[Serve]:
+    sites: list[Site] = []
+
+    def start(*rules: tuple[str, type[RequestHandler]], **arguments: Any) -> Site:
+        site = Site(log, *rules, **arguments)
+        sites.append(site)
+        site.start()
+        return site
+
+    yield start
+    for site in sites:
+        site.stop()
+
+
+@pytest.fixture
+def site(serve: Serve) -> Site:
+    """A server with nothing set."""
+    return serve()
