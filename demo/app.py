@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import errno
 import inspect
 import io
 import keyword
@@ -21,7 +22,7 @@ import time
 import tokenize
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import tornado.httpserver
 import tornado.httputil
@@ -71,7 +72,8 @@ class BaseHandler(tornado.web.RequestHandler):
 
     def visitor(self) -> str:
         """The name the visitor left in the form; empty if there is none."""
-        return url_unescape(self.get_cookie(VISITOR_COOKIE, ""))
+        name: str = url_unescape(self.get_cookie(VISITOR_COOKIE, ""))
+        return name
 
 
 class PageHandler(BaseHandler):
@@ -99,7 +101,7 @@ class StreamHandler(BaseHandler):
             for word in STORY.split():
                 self.write(f"{word} ")
                 await self.flush()
-                await asyncio.sleep(0.06)
+                await asyncio.sleep(0.05)
         except tornado.iostream.StreamClosedError:
             pass  # The reader has heard enough.
 
@@ -109,9 +111,14 @@ class VisitorHandler(BaseHandler):
         name = self.get_body_argument("name")[:40]
         likes = self.get_body_arguments("likes")
         self.set_cookie(
-            VISITOR_COOKIE, url_escape(name), expires_days=7, httponly=True, samesite="Lax"
+            VISITOR_COOKIE,
+            url_escape(name),
+            expires_days=7,
+            httponly=True,
+            samesite="Lax",
         )
-        if "application/json" in self.request.headers.get("Accept", ""):
+        wanted = self.request.headers.get("Accept", "")
+        if "application/json" in wanted:
             self.write({"name": name, "likes": likes})
         else:
             self.redirect("/#form", status=303)
@@ -123,10 +130,16 @@ class VisitorHandler(BaseHandler):
 
 class ContrastHandler(BaseHandler):
     def get(self, text: str, paper: str) -> None:
-        darker, lighter = sorted((luminance(text), luminance(paper)))
-        ratio = (lighter + 0.05) / (darker + 0.05)
+        ratio = contrast(text, paper)
         level = "AAA" if ratio >= 7 else "AA" if ratio >= 4.5 else "too low"
-        self.write({"text": text, "paper": paper, "ratio": round(ratio, 2), "level": level})
+        self.write(
+            {
+                "text": text,
+                "paper": paper,
+                "ratio": round(ratio, 2),
+                "level": level,
+            }
+        )
 
 
 class FailureHandler(BaseHandler):
@@ -160,10 +173,9 @@ RULES = [
     (r"/(style\.css|script\.js|icon\.svg)", AssetHandler),
 ]
 
-STORY = """A tornado starts where warm air meets cold. Wind that turns along the ground is lifted
-upright, and what was wide and slow becomes narrow and quick. These words come the same way: one at
-a time, each sent as soon as it was written, over one response that is still open. Nothing waits
-while they do. Press “Measure” meanwhile and see."""
+STORY = """A tornado starts where warm air meets cold: wind that turns along the ground is lifted
+upright, and what was wide and slow becomes narrow and quick. These words are one response, each
+sent as soon as it was written. Nothing else waits for them: press “Measure” meanwhile."""
 
 
 def luminance(colour: str) -> float:
@@ -172,6 +184,12 @@ def luminance(colour: str) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     red, green, blue = linear
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """How far two colours stand apart, from 1 to 21 (WCAG 2.2)."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 class Html(str):
@@ -230,7 +248,8 @@ def _kind(token: tokenize.TokenInfo, previous: str) -> str:
         return "keyword"
     if previous in ("def", "class"):
         return "defined"
-    return "builtin" if token.string == "self" or hasattr(builtins, token.string) else ""
+    known = token.string == "self" or hasattr(builtins, token.string)
+    return "builtin" if known and previous != "." else ""
 
 
 FACTS = {
@@ -250,7 +269,7 @@ def parse_options() -> Any:
     options.logging = "warning"
     try:
         rest = tornado.options.parse_command_line()
-    except tornado.options.Error as error:
+    except (tornado.options.Error, ValueError) as error:
         fail(f"{error}; see --help", 2)
     if rest:
         fail(f"no use for {' '.join(rest)}; see --help", 2)
@@ -259,15 +278,17 @@ def parse_options() -> Any:
 
 def open_port(port: int, address: str) -> list[socket.socket]:
     """Listen on ``port``; ends the process with a clear word if that cannot be."""
+    if not 0 <= port <= 65535:
+        fail(f"there is no port {port}", 2)
     try:
         sockets: list[socket.socket] = tornado.netutil.bind_sockets(port, address)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        fail(f"cannot listen on {address} port {port}: {reason}. Try --port={port + 1}", 1)
+    except OSError as error:
+        hint = f"; try --port={port + 1}" if error.errno == errno.EADDRINUSE else ""
+        fail(f"cannot listen on {address} port {port}: {error.strerror}{hint}", 1)
     return sockets
 
 
-def fail(message: str, status: int) -> Any:
+def fail(message: str, status: int) -> NoReturn:
     print(f"demo: {message}", file=sys.stderr)
     sys.exit(status)
 

@@ -79,7 +79,7 @@ def demo() -> Iterator[Demo]:
         yield demo
         _, errors, status = demo.end()
         assert status == 0
-        assert "Traceback" not in errors.replace("Traceback (most recent call last)", "", 1)
+        assert errors.count("Traceback") == errors.count("Error: The demo fails on purpose")
 
 
 @dataclass
@@ -138,11 +138,15 @@ class TestThePage:
         page = ask(demo, "/", headers={"Cookie": f"{COOKIE}=%22%3E%3Ci%3EZo%C3%AB"}).text
         assert 'value="&quot;&gt;&lt;i&gt;Zoë"' in page
 
+    @pytest.mark.parametrize("cookie", ["%ff%00", "%", "%zz", "a" * 4000])
+    def test_takes_any_cookie(self, demo: Demo, cookie: str) -> None:
+        assert ask(demo, "/", headers={"Cookie": f"{COOKIE}={cookie}"}).status == 200
+
     def test_leaves_no_placeholder(self, demo: Demo) -> None:
         assert not re.search(r"\$[a-z_{]", ask(demo, "/").text)
 
     def test_needs_nothing_from_elsewhere(self, demo: Demo) -> None:
-        page = ask(demo, "/").text
+        page = re.sub("<code>.*?</code>", "", ask(demo, "/").text, flags=re.S)
         assets = re.findall(r'(?:src|href)="(/[^"#]*\.[a-z]+)"', page)
         assert {"/style.css", "/script.js", "/icon.svg"} == set(assets)
         assert not re.search(r"https?://|\bstyle=|\bon[a-z]+=|<style", page)
@@ -198,13 +202,9 @@ class TestTheCards:
             connection.request("GET", "/api/stream")
             response = connection.getresponse()
             assert response.headers["Transfer-Encoding"] == "chunked"
-            first = response.read1()
-            assert first == b"A "
-            story = (first + response.read()).decode("utf-8")
+            assert [response.read1() for _ in range(3)] == [b"A ", b"tornado ", b"starts "]
         finally:
             connection.close()
-        assert len(story.split()) > 50
-        assert story.split() == re.findall(r'STORY = """(.*?)"""', SOURCE, re.S)[0].split()
 
     def test_the_form_comes_back_as_json(self, demo: Demo) -> None:
         fields = [("name", " Zoë & <Co> "), ("likes", "calm"), ("likes", "tea & toast")]
@@ -285,9 +285,8 @@ class TestTheCommand:
     @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
     def test_ends_quietly(self, signum: signal.Signals) -> None:
         with running("--port=0") as demo:
-            output, errors, status = demo.end(signum)
+            _, errors, status = demo.end(signum)
             assert (errors, status) == ("", 0)
-            assert output == "Open it in a browser; Ctrl-C ends it.\n"
 
     def test_ends_quietly_amid_requests(self) -> None:
         with running("--port=0") as demo:
@@ -314,8 +313,9 @@ class TestTheCommand:
             response.read1()
             response.close()
             connection.close()
-            # Its words would have come to an end before this one's.
-            assert ask(demo, "/api/stream").text.endswith("see. ")
+            # The words of the first would have come to an end before those of the second.
+            story = ask(demo, "/api/stream").text
+            assert story.split() == re.findall(r'STORY = """(.*?)"""', SOURCE, re.S)[0].split()
             _, errors, status = demo.end()
             assert (errors, status) == ("", 0)
 
@@ -326,14 +326,14 @@ class TestTheCommand:
         assert ended.returncode == 1
         assert ended.stdout == ""
         assert ended.stderr == (
-            f"demo: cannot listen on 127.0.0.1 port {port}: Address already in use."
-            f" Try --port={port + 1}\n"
+            f"demo: cannot listen on 127.0.0.1 port {port}: Address already in use;"
+            f" try --port={port + 1}\n"
         )
 
     @pytest.mark.parametrize(
         ("arguments", "status"),
         [
-            (["--port=65536"], 1),
+            (["--port=65536"], 2),
             (["--address=256.0.0.1"], 1),
             (["--port=one"], 2),
             (["--colour=red"], 2),
@@ -344,8 +344,8 @@ class TestTheCommand:
         ended = self.run(*arguments)
         assert ended.returncode == status
         assert ended.stdout == ""
-        assert ended.stderr.startswith("demo: ")
-        assert ended.stderr.count("\n") == 1
+        assert ended.stderr.splitlines()[-1].startswith("demo: ")
+        assert "Traceback" not in ended.stderr
 
     def test_help_names_the_options(self) -> None:
         ended = self.run("--help")
@@ -374,6 +374,15 @@ CHROMIUM_OPTIONS = [
 ]
 
 
+# Puts two descriptors where the browser looks for its commands and answers, and becomes it.
+WIRE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
+
 @functools.cache
 def chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -384,16 +393,13 @@ class Browser:
     """One page of a headless Chromium, and the complaints of its console."""
 
     def __init__(self, folder: Path) -> None:
-        # The browser reads commands from descriptor 3 and answers on 4; only a shell puts them
-        # there without running Python code in the child, so ours must be neither.
         commands, self._commands = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in _pipe())
         self._answers, answers = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in _pipe())
         program = chromium()
         assert program is not None
-        wired = f'exec "$@" 3<&{commands} 4>&{answers}'
-        line = [program, *CHROMIUM_OPTIONS, f"--user-data-dir={folder}"]
+        wire = [sys.executable, "-c", WIRE, str(commands), str(answers)]
         self._process = subprocess.Popen(
-            ["sh", "-c", wired, "sh", *line],
+            [*wire, program, *CHROMIUM_OPTIONS, f"--user-data-dir={folder}"],
             pass_fds=(commands, answers),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -69,6 +69,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self.request_callback = request_callback
         self.xheaders = xheaders
         self.protocol = protocol
+        self._calls_back = not isinstance(request_callback, HTTPServerConnectionDelegate)
         self.trusted_downstream = trusted_downstream
         self.conn_params = HTTP1ConnectionParameters(
             no_keep_alive=no_keep_alive,
@@ -105,11 +106,11 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        callback = self.request_callback
-        if isinstance(callback, HTTPServerConnectionDelegate):
-            delegate = callback.start_request(server_conn, request_conn)
+        callback: Any = self.request_callback
+        if self._calls_back:
+            delegate: HTTPMessageDelegate = _CallbackDelegate(callback, server_conn, request_conn)
         else:
-            delegate = _CallbackDelegate(callback, server_conn, request_conn)
+            delegate = callback.start_request(server_conn, request_conn)
         if self.xheaders:
             return _ForwardedDelegate(delegate, request_conn)
         return delegate

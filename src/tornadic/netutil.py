@@ -10,8 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tornadic.ioloop import IOLoop
+from tornadic.log import gen_log
 
 __all__ = ["add_accept_handler", "bind_sockets", "bind_unix_socket", "is_valid_ip"]
+
+# No descriptors or memory to be had: it may pass, but not in the next turn of the loop.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE_SECONDS = 1
 
 DEFAULT_BACKLOG = 128
 """Connections the kernel keeps ready; also how many are accepted before others get a turn."""
@@ -35,6 +40,8 @@ def bind_sockets(
     """
     if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
         raise ValueError("this platform has no SO_REUSEPORT")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"{port} is no port")  # getaddrinfo would wrap it round
     if address == "":
         address = None
     if not socket.has_ipv6 and family == socket.AF_UNSPEC:
@@ -127,6 +134,7 @@ def add_accept_handler(
     """
     io_loop = IOLoop.current()
     removed = False
+    pause: object | None = None
 
     def accept(fd: socket.socket, events: int) -> None:
         for _ in range(DEFAULT_BACKLOG):
@@ -136,15 +144,36 @@ def add_accept_handler(
                 connection, address = sock.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
+            except OSError as e:
+                if e.errno not in _EXHAUSTED:
+                    raise
+                gen_log.error("Cannot accept connections for %d s: %s", _PAUSE_SECONDS, e)
+                wait()
+                return
             callback(connection, address)
+
+    def wait() -> None:
+        # The connection stays in the backlog; asking again at once would only keep us busy.
+        nonlocal pause
+        io_loop.remove_handler(sock)
+        pause = io_loop.call_later(_PAUSE_SECONDS, go_on)
+
+    def go_on() -> None:
+        nonlocal pause
+        pause = None
+        io_loop.add_handler(sock, accept, IOLoop.READ)
 
     def remove() -> None:
         nonlocal removed
-        if not removed:
-            removed = True
+        if removed:
+            return
+        removed = True
+        if pause is not None:
+            io_loop.remove_timeout(pause)
+        else:
             io_loop.remove_handler(sock)
 
-    io_loop.add_handler(sock, accept, IOLoop.READ)
+    go_on()
     return remove
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("tests.server.support", "tests.server.logs")
+pytest.register_assert_rewrite("tests.server.logs", "tests.server.peer", "tests.server.support")
 
 from tests.server.logs import Log  # noqa: E402
 from tests.server.support import Serve, Site  # noqa: E402
+
 from tornadic.web import RequestHandler  # noqa: E402
 
 

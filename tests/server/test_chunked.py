@@ -6,8 +6,9 @@ import asyncio
 import json
 
 import pytest
+from tests.server.peer import SMUGGLED, chunked, get
+from tests.server.support import Serve, Site
 
-from tests.server.support import SMUGGLED, Serve, Site, chunked, get
 from tornadic.http.headers import MAX_HEADERS
 from tornadic.http.reader import MAX_CHUNK_LINE
 from tornadic.http1connection.connection import EVENTS_PER_TURN
@@ -76,7 +77,9 @@ def test_chunk_sizes_in_any_case_and_with_leading_zeros(site: Site) -> None:
     assert site.accepts(data).body == b"0123456789" * 2
 
 
-@pytest.mark.parametrize("behind", [b"", b"\n", b"\r", b"\n\r", b"\r\r\n", b" \r\n", b"d\r\n", b"xx"])
+@pytest.mark.parametrize(
+    "behind", [b"", b"\n", b"\r", b"\n\r", b"\r\r\n", b" \r\n", b"d\r\n", b"xx"]
+)
 def test_chunk_data_not_followed_by_crlf(site: Site, behind: bytes) -> None:
     site.refuses(chunked("/") + b"3\r\nabc" + behind + LAST, 400)
 
@@ -108,7 +111,9 @@ def test_bare_lf_or_cr_as_line_end_or_inside_an_extension(site: Site, line: byte
     site.refuses(chunked("/") + inner, 400)
 
 
-@pytest.mark.parametrize("end", [b"0\n\n", b"0\r\n\n", b"0\n\r\n", b"0\r\r", b"0\r\n\r\r\n", b"0;\n"])
+@pytest.mark.parametrize(
+    "end", [b"0\n\n", b"0\r\n\n", b"0\n\r\n", b"0\r\r", b"0\r\n\r\r\n", b"0;\n"]
+)
 def test_last_chunk_with_bare_line_ends(site: Site, end: bytes) -> None:
     site.refuses(chunked("/") + b"3\r\nabc\r\n" + end, 400)
 

@@ -6,17 +6,9 @@ Every refused input is followed by a request that must not be run; see `Site.ref
 from __future__ import annotations
 
 import pytest
+from tests.server.peer import HOST, SMUGGLED, chunked, get, post, request
+from tests.server.support import Serve, Site
 
-from tests.server.support import (
-    HOST,
-    SMUGGLED,
-    Serve,
-    Site,
-    chunked,
-    get,
-    post,
-    request,
-)
 from tornadic.web import RequestHandler
 
 MALFORMED_LENGTHS = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.server.peer import HOST, SMUGGLED, Peer, chunked, get, post, request
+from tests.server.support import Recorder, Serve, Site
 
-from tests.server.support import HOST, SMUGGLED, Peer, Recorder, Serve, Site, chunked, get, post, request
 from tornadic.http.headers import MAX_HEADERS
 from tornadic.http.reader import DEFAULT_MAX_BODY_SIZE, DEFAULT_MAX_HEADER_SIZE
 from tornadic.web import stream_request_body

@@ -7,8 +7,11 @@ import logging
 import select
 import socket
 import threading
+from typing import Any
 
-from tests.server.support import PATIENCE, SMUGGLED, Recorder, Serve, Site, chunked, get, post, request
+from tests.server.peer import PATIENCE, SMUGGLED, chunked, get, post, request
+from tests.server.support import Recorder, Serve, Site
+
 from tornadic.http1connection.connection import EVENTS_PER_TURN, MAX_BUFFERED
 from tornadic.web import RequestHandler
 
@@ -43,7 +46,7 @@ def test_one_request_at_a_time_is_dispatched(serve: Serve) -> None:
     most = 0
 
     class Slow(Recorder):
-        async def get(self) -> None:
+        async def get(self, *args: Any) -> None:
             nonlocal running, most
             running += 1
             most = max(most, running)
@@ -160,13 +163,13 @@ def test_nothing_after_a_request_that_closes_the_connection_runs(site: Site) -> 
 
 def test_nothing_after_a_request_whose_answer_closes_the_connection_runs(serve: Serve) -> None:
     class Closing(Recorder):
-        def get(self) -> None:
+        def get(self, *args: Any) -> Any:
             self.record()
             self.set_header("Connection", "close")
             self.write(b"closing")
 
     class ClosingLater(Closing):
-        async def get(self) -> None:
+        async def get(self, *args: Any) -> None:
             await asyncio.sleep(0)
             super().get()
 

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from tests.server.peer import HOST, get, post, request
+from tests.server.support import Recorder, Serve, Site
 
-from tests.server.support import HOST, Recorder, Serve, Site, get, post, request
 from tornadic.web import RequestHandler
 
 
@@ -234,7 +235,9 @@ def test_target_without_a_leading_slash_or_with_a_control_character(
     site.refuses(b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n", 400)
 
 
-@pytest.mark.parametrize("target", ["/", "//", "/a?b=c&d", "//a//b", "/?", "/%00", "/%0d%0a", "/*", "/a:b@c"])
+@pytest.mark.parametrize(
+    "target", ["/", "//", "/a?b=c&d", "//a//b", "/?", "/%00", "/%0d%0a", "/*", "/a:b@c"]
+)
 def test_origin_form(site: Site, target: str) -> None:
     assert site.accepts(get(target)).status == 200
     assert site.seen == [("GET", target, b"")]
@@ -327,7 +330,9 @@ def test_host_missing(site: Site) -> None:
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
-@pytest.mark.parametrize("second", [HOST, b"host: example.com\r\n", b"Host: other\r\n", b"HOST:\r\n"])
+@pytest.mark.parametrize(
+    "second", [HOST, b"host: example.com\r\n", b"Host: other\r\n", b"HOST:\r\n"]
+)
 def test_host_double(site: Site, version: bytes, second: bytes) -> None:
     keep = b"Connection: keep-alive\r\n\r\n"
     site.refuses(b"GET / " + version + b"\r\n" + HOST + second + keep, 400)
@@ -386,7 +391,15 @@ def test_host_malformed(site: Site, host: bytes, version: bytes) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["example.com", "example.com:80", "example.com:65535", "127.0.0.1:1", "[::1]", "[::1]:8080", "a_b"],
+    [
+        "example.com",
+        "example.com:80",
+        "example.com:65535",
+        "127.0.0.1:1",
+        "[::1]",
+        "[::1]:8080",
+        "a_b",
+    ],
 )
 def test_host_well_formed(serve: Serve, host: str) -> None:
     site = serve(("/host", Echo))

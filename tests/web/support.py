@@ -131,9 +131,7 @@ class Client:
         self.writer.transport.abort()
 
 
-def head(
-    target: str = "/", method: str = "GET", headers: Fields = (), body: bytes = b""
-) -> bytes:
+def head(target: str = "/", method: str = "GET", headers: Fields = (), body: bytes = b"") -> bytes:
     """The head of a request for ``target``, with what HTTP/1.1 takes."""
     pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
     names = {name.lower() for name, _ in pairs}

@@ -134,16 +134,23 @@ class TestOrder:
         assert fetch(Handler).body == b"ab"
 
     def test_methods_of_a_handler_that_is_not_first_in_its_class(self, calls: list[str]) -> None:
-        class Mixin:
-            def prepare(self) -> None:
-                Recorder.calls.append("mixin")
-                super().prepare()  # type: ignore[misc]
+        class Mixin(RequestHandler):
+            def prepare(self) -> Awaitable[None] | None:
+                calls.append("mixin")
+                return super().prepare()
 
         class Handler(Mixin, Recorder):
             pass
 
         fetch(Handler)
-        assert calls == ["set_default_headers", "initialize", "mixin", "prepare", "get", "on_finish"]
+        assert calls == [
+            "set_default_headers",
+            "initialize",
+            "mixin",
+            "prepare",
+            "get",
+            "on_finish",
+        ]
 
 
 async def native(steps: list[str], name: str) -> None:
@@ -298,7 +305,9 @@ class TestHTTPError:
 
         response = fetch(Handler, "/where?x=1")
         assert (response.status, response.reason) == (404, "Not Found")
-        assert response.text == "<html><title>404: Not Found</title><body>404: Not Found</body></html>"
+        assert (
+            response.text == "<html><title>404: Not Found</title><body>404: Not Found</body></html>"
+        )
         assert response["Content-Type"] == "text/html; charset=UTF-8"
         record = log.take("no pin in haystack", logging.WARNING)
         assert record.name == "tornado.general"
@@ -313,9 +322,7 @@ class TestHTTPError:
         assert fetch(Handler).status == 400
 
     @pytest.mark.parametrize("message", ["100% sure", "%s", "%(x)s", "%"])
-    def test_a_message_without_arguments_is_not_formatted(
-        self, message: str, log: LogBook
-    ) -> None:
+    def test_a_message_without_arguments_is_not_formatted(self, message: str, log: LogBook) -> None:
         class Handler(RequestHandler):
             def get(self) -> None:
                 raise HTTPError(400, message)
@@ -974,12 +981,10 @@ class TestNothingIsLeft:
     def left(self, handler: type[RequestHandler], path: str = "/", close: bool = False) -> int:
         handlers: weakref.WeakSet[RequestHandler] = weakref.WeakSet()
 
-        class Watched(handler):  # type: ignore[misc, valid-type]
-            def initialize(self) -> None:
-                handlers.add(self)
+        watched = type("Watched", (handler,), {"initialize": handlers.add})
 
         async def main() -> int:
-            async with serving(application(Watched)) as server:
+            async with serving(application(watched)) as server:
                 client = await server.connect()
                 for _ in range(3):
                     await client.request(path, headers={"Cookie": "a=b"})

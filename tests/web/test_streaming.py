@@ -47,7 +47,7 @@ def calls() -> list[str]:
 
 def test_only_for_handlers() -> None:
     with pytest.raises(TypeError):
-        stream_request_body(object)  # type: ignore[type-var]
+        stream_request_body(object)
 
 
 def test_the_class_itself_comes_back() -> None:
@@ -514,7 +514,7 @@ class TestClientGone:
 
             @stream_request_body
             class Handler(Collector):
-                async def post(self) -> None:  # type: ignore[override]
+                async def post(self) -> None:
                     calls.append("post")
                     await release.wait()
 

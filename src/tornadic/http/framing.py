@@ -7,12 +7,11 @@ after which nothing on the connection may be taken for a message.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.headers import Fields
-from tornadic.http.startlines import RequestStartLine, ResponseStartLine
+from tornadic.http.startlines import RequestStartLine, ResponseStartLine, is_valid_host
 
 __all__ = [
     "CHUNKED",
@@ -21,7 +20,6 @@ __all__ = [
     "connection_options",
     "frame_request",
     "frame_response",
-    "is_valid_host",
 ]
 
 CHUNKED: Final = -1
@@ -29,9 +27,6 @@ UNTIL_CLOSE: Final = -2
 
 # 15 digits are a petabyte: more than anyone sends, and far from every integer's end.
 _LENGTH = re.compile(r"[0-9]{1,15}")
-
-# RFC 3986 section 3.2.2, without user information; a port is checked for its range below.
-_HOST = re.compile(r"(?:\[[0-9A-Fa-fvV:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::([0-9]{0,5}))?")
 
 
 class Framing(NamedTuple):
@@ -47,13 +42,6 @@ class Framing(NamedTuple):
 
 # What nearly every request without a body comes to.
 _PLAIN = Framing(0, True, False)
-
-
-@lru_cache(256)
-def is_valid_host(host: str) -> bool:
-    """Whether ``host`` may stand in a ``Host`` field (RFC 9110 section 7.2)."""
-    match = _HOST.fullmatch(host)
-    return match is not None and int(match.group(1) or 0) <= 65535
 
 
 def connection_options(fields: Fields) -> set[str]:

@@ -21,8 +21,10 @@ __all__ = [
     "TOKEN",
     "HTTPHeaders",
     "encode_fields",
+    "extend_fields",
     "is_clean_text",
     "read_fields",
+    "split_lines",
 ]
 
 MAX_HEADERS = 200
@@ -94,12 +96,24 @@ def _checked_name(name: str) -> str:
     return _canonical.get(name) or _canonicalise(name)
 
 
+def split_lines(block: bytes | bytearray) -> list[str]:
+    """Split a block of header lines at its CRLFs, one character for each byte.
+
+    Raises `HTTPInputError` for a bare CR or LF, and for any other control character.
+    """
+    lines = block.decode("latin-1").split("\r\n")
+    # What is left when all that is allowed is deleted are the line ends, or too much.
+    if len(block.translate(None, _ALLOWED)) != 2 * len(lines) - 2:
+        raise HTTPInputError("Control character in the headers")
+    return lines
+
+
 def read_fields(lines: list[str]) -> Fields:
     """Read the field lines of a head (RFC 9112 section 5), none of which may be folded.
 
-    ``lines`` are without their line ends, one character for each byte.  Returns what
-    `HTTPHeaders.adopt` takes.  Raises `HTTPInputError`: with status 431 for more than
-    `MAX_HEADERS` lines, else 400.
+    ``lines`` are without their line ends, one character for each byte, and were searched for
+    control characters (see `split_lines`).  Returns what `HTTPHeaders.adopt` takes.  Raises
+    `HTTPInputError`: with status 431 for more than `MAX_HEADERS` lines, else 400.
     """
     if len(lines) > MAX_HEADERS:
         raise HTTPInputError("Too many headers", 431)
@@ -116,8 +130,23 @@ def read_fields(lines: list[str]) -> Fields:
     return fields
 
 
+def extend_fields(fields: Fields, lines: list[str], apart: frozenset[str]) -> bool:
+    """Add the fields of further lines to ``fields``, and say whether that went well.
+
+    It did not if a field was there already, or is one of those in ``apart``; then ``fields`` is
+    of no use.  Errors as `read_fields`.
+    """
+    known = _lines.get
+    for line in lines:
+        key, value = known(line) or _read_line(line)
+        if key in fields or key in apart:
+            return False
+        fields[key] = value
+    return len(fields) <= MAX_HEADERS
+
+
 def _read_line(line: str) -> tuple[str, str]:
-    """The canonical name and the value in a line, checked in full; raises `HTTPInputError`."""
+    """The canonical name and the value in a line; raises `HTTPInputError`."""
     name, colon, value = line.partition(":")
     if not colon:
         raise HTTPInputError("No colon in header line")
@@ -125,8 +154,6 @@ def _read_line(line: str) -> tuple[str, str]:
     key = _canonical.get(name)
     if key is None:
         key = _checked_name(name)
-    if not (value.isascii() and value.isprintable()) and not _BYTES_VALUE.fullmatch(value):
-        raise HTTPInputError("Control character in a header")
     field = key, value.strip(" \t")
     if key not in _NEVER_KEPT and len(line) <= _LONGEST_LINE_KEPT:
         if len(_lines) >= _LINES_KEPT:
@@ -309,14 +336,14 @@ class HTTPHeaders(MutableMapping[str, str]):
     __unicode__ = __str__
 
 
-def encode_fields(first_line: str, headers: HTTPHeaders) -> bytes:
+def encode_fields(first_line: str, fields: Fields) -> bytes:
     """Put a head together: ``first_line``, a line for each field, and the empty line.
 
-    ``first_line`` must be clean; the fields are, since nothing else gets into `HTTPHeaders`.
-    Raises ValueError for a character that is no byte.
+    ``first_line`` must be clean; ``fields`` are if they are an `HTTPHeaders`', for nothing else
+    gets in there.  Raises ValueError for a character that is no byte.
     """
     lines = [first_line]
-    for name, value in headers._fields.items():
+    for name, value in fields.items():
         if type(value) is list:
             lines.extend([f"{name}: {one}" for one in value])
         else:

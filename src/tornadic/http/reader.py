@@ -11,10 +11,10 @@ events come out, but for where the body's pieces begin and end::
 
 After `END` the next call begins the next message.  After an error nothing more is read.
 
-Two things are remembered from message to message, since a keep-alive connection sends nearly
-the same head again and again: the start line and, once it came twice in a row, the block of
-header lines.  If a block equals that one, its fields and framing do; this is a comparison of
-bytes, and no more memory than one head.
+A keep-alive connection sends nearly the same head again and again.  So the reader remembers the
+start line, and the header lines with which the last two blocks began, be it all of them; if the
+next block begins so too, then only what comes behind (a cookie, a referer) is read anew.  That is
+a comparison of bytes, and no more memory than one head and its fields.
 """
 
 from __future__ import annotations
@@ -23,11 +23,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 from typing import Any, Final
 
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.framing import CHUNKED, UNTIL_CLOSE, Framing, frame_request, frame_response
-from tornadic.http.headers import Fields, HTTPHeaders, is_clean_text, read_fields
+from tornadic.http.headers import (
+    Fields,
+    HTTPHeaders,
+    extend_fields,
+    is_clean_text,
+    read_fields,
+    split_lines,
+)
 from tornadic.http.startlines import (
     RequestStartLine,
     ResponseStartLine,
@@ -56,6 +64,9 @@ MAX_CHUNK_LINE: Final = 256
 
 MAX_CHUNKS_PER_EVENT: Final = 128
 """Small chunks that are joined into one event: fewer calls, yet a bounded time for each."""
+
+# Fields that have a say in where a message ends.
+_FRAMING = frozenset(["Connection", "Content-Length", "Expect", "Host", "Transfer-Encoding"])
 
 # A memo of a larger block would be paid for by connections that are idle.
 _LARGEST_BLOCK_KEPT = 1024
@@ -101,11 +112,12 @@ class _MessageReader:
     """What requests and responses share: the search for the head's end, and the body."""
 
     __slots__ = (
-        "_block",
-        "_block_version",
         "_data",
-        "_fields",
-        "_framing",
+        "_known",
+        "_known_fields",
+        "_known_framing",
+        "_known_is_whole",
+        "_known_version",
         "_line",
         "_overhead",
         "_part",
@@ -139,10 +151,11 @@ class _MessageReader:
         self._received = 0
         self._overhead = 0
         self._part = _Part.SIZE
-        self._line: bytes | bytearray | None = None
-        self._block: bytes | bytearray | None = None
-        self._block_version = ""
-        self._seen: bytes | bytearray | None = None
+        self._line: bytes | bytearray = b""
+        self._seen: bytes | None = None
+        self._known: bytes | None = None
+        self._known_is_whole = False
+        self._known_version = ""
         # What reads on in the message; None between two messages.
         self._step: Callable[[Any], Event] | None = None
 
@@ -209,13 +222,11 @@ class _MessageReader:
             data = self._data
             begin = self._pos
             line = self._line
-            block = self._block
-            if block is not None and line is not None and data.startswith(line, begin):
-                middle = begin + len(line)
-                if data.startswith(block, middle):
-                    # The very head of the message before.
-                    return self._begin(self._fields.copy(), self._framing, middle + len(block))
-            return self._read_head(data, begin)
+            middle = begin + len(line)
+            if not line or not data.startswith(line, begin):
+                return self._read_line(data, begin)
+            # The start line of the message before: `_read_line` need not look at it.
+            return self._read_head(data, begin, middle)
         except HTTPInputError:
             self._step = _MessageReader._read_nothing
             raise
@@ -229,37 +240,81 @@ class _MessageReader:
 
     # The head
 
-    def _read_head(self, data: bytes | bytearray, begin: int) -> Event:
-        """Read a start line and the lines behind it, and find out what is to come."""
+    def _read_line(self, data: bytes | bytearray, begin: int) -> Event:
+        """Read a start line that is not the one before."""
         middle = data.find(_CRLF, begin) + 2
+        if middle < 2:
+            self._wait_for_empty_line()
+            return None
         if middle == begin + 2:
             return self._skip_empty_line()
-        if middle > 1 and self._block is not None and data.startswith(self._block, middle):
-            end = middle + len(self._block)
-        else:
-            end = data.find(b"\r\n\r\n", begin + self._scanned) + 4
+        if middle - begin > self.limits.max_header_size:
+            raise HTTPInputError("Head of the message too long", 431)
+        line = self._line = data[begin:middle]
+        start_line = self.start_line = self._parse_start_line(line[:-2].decode("latin-1"))
+        if start_line.version != self._known_version:
+            # What is known was framed for another version.
+            self._known_version = start_line.version
+            self._known = self._seen = None
+        return self._read_head(data, begin, middle)
+
+    def _read_head(self, data: bytes | bytearray, begin: int, middle: int) -> Event:
+        """Read the lines behind the start line, as far as they are not known, and frame them."""
+        known = self._known
+        if known is None or not data.startswith(known, middle):
+            return self._read_block(data, begin, middle)
+        fields = self._known_fields.copy()
+        end = middle + len(known)
+        if not self._known_is_whole:
+            rest = end
+            # The known lines end in CRLF, which may be half of the empty line's.
+            end = data.find(b"\r\n\r\n", rest - 2) + 4
             if end < 4:
                 self._wait_for_empty_line()
                 return None
+            is_more = end - 2 > rest
+            if is_more and not extend_fields(fields, split_lines(data[rest : end - 4]), _FRAMING):
+                return self._read_block(data, begin, middle)
         if end - begin > self.limits.max_header_size:
             raise HTTPInputError("Head of the message too long", 431)
-        line = data[begin:middle]
-        if line != self._line:
-            self.start_line = self._parse_start_line(line[:-2].decode("latin-1"))
-            self._line = line
-            if self.start_line.version != self._block_version:
-                # What is remembered was framed for another version.
-                self._block = self._seen = None
+        return self._begin(fields, self._known_framing, end)
+
+    def _read_block(self, data: bytes | bytearray, begin: int, middle: int) -> Event:
+        """Read all the lines behind the start line, and learn which ones come again."""
+        end = data.find(b"\r\n\r\n", max(middle - 2, begin + self._scanned)) + 4
+        if end < 4:
+            self._wait_for_empty_line()
+            return None
+        if end - begin > self.limits.max_header_size:
+            raise HTTPInputError("Head of the message too long", 431)
         block = data[middle:end]
-        if block == self._block:
-            return self._begin(self._fields.copy(), self._framing, end)
-        fields = self._read_block(block)
+        fields = _fields_of(block)
         framing = self._decide_framing(fields)
-        if block == self._seen:
-            self._remember(block, fields, framing)
-        elif self._remembers and len(block) <= _LARGEST_BLOCK_KEPT:
-            self._seen = block
+        if self._remembers and len(block) <= _LARGEST_BLOCK_KEPT:
+            self._learn(bytes(block))
         return self._begin(fields, framing, end)
+
+    def _learn(self, block: bytes) -> None:
+        """Keep the lines with which both this block and the one before begin."""
+        before, self._seen = self._seen, block
+        self._known = None
+        if before is None:
+            return
+        if block != before:
+            lines = block.split(_CRLF)
+            pairs = zip(lines, before.split(_CRLF), strict=False)
+            same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            block = b"".join([line + _CRLF for line in lines[:same]])
+        fields = _fields_of(block)
+        repeated = any([type(value) is list for value in fields.values()])
+        if "Host" not in fields or repeated:
+            # Only with the host there is a framing; and lists a copy would share.
+            return
+        self._known = block
+        self._known_is_whole = block is self._seen
+        self._known_fields = fields
+        self._known_framing = self._decide_framing(fields)
+        self._seen = None
 
     def _begin(self, fields: Fields, framing: Framing, end: int) -> Event:
         """A head is there: take note of it, and of where it ends."""
@@ -273,19 +328,6 @@ class _MessageReader:
         if framing.body:
             self._open_body(framing.body)
         return HEAD
-
-    @staticmethod
-    def _read_block(block: bytes | bytearray) -> Fields:
-        """Read lines with their line ends, and the empty line behind them."""
-        return read_fields(block[:-4].decode("latin-1").split("\r\n")) if len(block) > 2 else {}
-
-    def _remember(self, block: bytes | bytearray, fields: Fields, framing: Framing) -> None:
-        """Keep what a block came to, now that it came twice in a row."""
-        if not any([type(value) is list for value in fields.values()]):
-            self._block = block
-            self._block_version = self.start_line.version
-            self._fields = fields.copy()
-            self._framing = framing
 
     def _wait_for_empty_line(self) -> None:
         """Look at a head that is not whole yet: refuse at once what can never become one."""
@@ -428,7 +470,10 @@ class _MessageReader:
             if self._overhead > self.limits.max_header_size:
                 raise HTTPInputError("Chunk extensions too long")
         self._pos = eol + 2
-        return int(digits, 16)
+        size = int(digits, 16)
+        if self._received + size > self.max_body_size:
+            raise HTTPInputError("Body too long", 413)
+        return size
 
     def _read_trailers(self) -> Event:
         """Read the trailer section, which must be well-formed and is not kept."""
@@ -442,10 +487,18 @@ class _MessageReader:
             return None
         if end - pos > self.limits.max_header_size:
             raise HTTPInputError("Trailers too long", 431)
-        self._read_block(self._data[pos:end])
+        _fields_of(self._data[pos:end])
         self._pos = end
         self._scanned = 0
         return self._finish()
+
+
+def _fields_of(block: bytes | bytearray) -> Fields:
+    """Read lines with their line ends, the last one of which may be the empty line."""
+    lines = split_lines(block)
+    while lines and not lines[-1]:
+        lines.pop()
+    return read_fields(lines) if lines else {}
 
 
 class RequestReader(_MessageReader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from tornadic.http.errors import HTTPInputError
@@ -11,6 +12,7 @@ from tornadic.http.headers import TOKEN
 __all__ = [
     "RequestStartLine",
     "ResponseStartLine",
+    "is_valid_host",
     "parse_request_start_line",
     "parse_response_start_line",
     "read_request_line",
@@ -84,8 +86,18 @@ def _check_version(version: str) -> None:
         raise HTTPInputError(f"Unexpected HTTP version {version!r}", 505)
 
 
-_ABSOLUTE_FORM = re.compile(r"https?://[^/?#@\\]+(?:[/?][^#]*)?", re.IGNORECASE)
+# RFC 3986 section 3.2.2, without user information; a port is checked for its range below.
+_HOST = re.compile(r"(?:\[[0-9A-Fa-fvV:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::([0-9]{0,5}))?")
+
+_ABSOLUTE_FORM = re.compile(r"https?://([^/?#]+)(?:[/?][^#]*)?", re.IGNORECASE)
 _AUTHORITY_FORM = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\\\[\]]+):[0-9]{1,5}")
+
+
+@lru_cache(256)
+def is_valid_host(host: str) -> bool:
+    """Whether ``host`` may stand in a ``Host`` field (RFC 9110 section 7.2)."""
+    match = _HOST.fullmatch(host)
+    return match is not None and int(match.group(1) or 0) <= 65535
 
 
 def _check_target_form(method: str, target: str) -> None:
@@ -95,7 +107,9 @@ def _check_target_form(method: str, target: str) -> None:
     elif target == "*":
         well_formed = method == "OPTIONS"
     else:
-        well_formed = _ABSOLUTE_FORM.fullmatch(target) is not None
+        match = _ABSOLUTE_FORM.fullmatch(target)
+        # It names the host, so that is no more free than in its field.
+        well_formed = match is not None and match[1][:1] != ":" and is_valid_host(match[1])
     if not well_formed:
         raise HTTPInputError("Malformed request target")
 

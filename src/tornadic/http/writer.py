@@ -57,17 +57,16 @@ def _declared_length(fields: Fields) -> int | None:
 class MessageWriter:
     """The state of what is written for one message after another.
 
-    ``open``: a head went out, and the end of its message did not.
+    ``left``: bytes of the body that are still due, or None if they are not counted.
     ``keep_alive``: whether the connection can be of use after this message.
     """
 
-    __slots__ = ("_chunked", "_left", "keep_alive", "open")
+    __slots__ = ("_chunked", "keep_alive", "left")
 
     def __init__(self) -> None:
-        self.open = False
         self.keep_alive = True
+        self.left: int | None = None
         self._chunked = False
-        self._left: int | None = None
 
     def response_head(
         self,
@@ -86,10 +85,10 @@ class MessageWriter:
         where the connection closes, for want of framing or of ``keep_alive``, or where an
         HTTP/1.0 client asked for it to stay.  Raises ValueError for anything that would break
         the head, and `HTTPOutputError` for a malformed or contradictory framing, or if ``chunk``
-        is too long for it; nothing is open then.
+        is too long for it.
         """
         fields = headers._fields
-        length = _declared_length(fields)
+        length = _declared_length(fields) if "Content-Length" in fields else None
         bodiless = status < 200 or status == 204 or status == 304 or method == "HEAD"
         chunked = False
         if length is None and not bodiless and "Transfer-Encoding" not in fields:
@@ -105,15 +104,19 @@ class MessageWriter:
                 fields["Connection"] = "close"
         elif version == "HTTP/1.0":
             fields["Connection"] = "Keep-Alive"
-        line = _status_lines.get((status, reason)) or _status_line(status, reason)
-        head = encode_fields(line, headers)
+        line = _status_lines.get((status, reason))
+        if line is None:
+            line = _status_line(status, reason)
+        head = encode_fields(line, fields)
         self.keep_alive = keep_alive
         self._chunked = chunked
-        self._left = 0 if bodiless else length
-        if chunk:
-            head += self.data(chunk)
-        self.open = True
-        return head
+        self.left = 0 if bodiless else length
+        if not chunk:
+            return head
+        if self.left == len(chunk):
+            self.left = 0
+            return head + chunk
+        return head + self.data(chunk)
 
     def request_head(self, method: str, target: str, headers: HTTPHeaders) -> bytes:
         """The head of a request, framed as its headers say; errors as in `response_head`."""
@@ -121,10 +124,9 @@ class MessageWriter:
             raise ValueError(f"Unsafe request line {method[:40]!r} {target[:100]!r}")
         length = _declared_length(headers._fields)
         coding = headers.get("Transfer-Encoding")
-        head = encode_fields(f"{method} {target} HTTP/1.1", headers)
-        self.open = True
+        head = encode_fields(f"{method} {target} HTTP/1.1", headers._fields)
         self._chunked = coding is not None and coding.lower() == "chunked"
-        self._left = None if self._chunked else length or 0
+        self.left = None if self._chunked else length or 0
         return head
 
     def data(self, chunk: bytes) -> bytes:
@@ -132,10 +134,10 @@ class MessageWriter:
 
         Raises `HTTPOutputError` if it is more than the declared length has room for.
         """
-        if self._left is not None:
-            if len(chunk) > self._left:
+        if self.left is not None:
+            if len(chunk) > self.left:
                 raise HTTPOutputError("Tried to write more data than Content-Length")
-            self._left -= len(chunk)
+            self.left -= len(chunk)
             return chunk
         return encode_chunk(chunk) if self._chunked else chunk
 
@@ -145,7 +147,6 @@ class MessageWriter:
         Raises `HTTPOutputError` if less was written than declared; the connection is of no
         further use then.
         """
-        self.open = False
-        if self._left:
-            raise HTTPOutputError(f"Tried to write {self._left} bytes less than Content-Length")
+        if self.left:
+            raise HTTPOutputError(f"Tried to write {self.left} bytes less than Content-Length")
         return LAST_CHUNK if self._chunked else b""

@@ -240,9 +240,10 @@ class HTTP1Connection(HTTPConnection):
                 if waiting is not None:
                     self._hold(waiting, ended)
                     return
-                if ended and not self._on_end():
-                    return
-                if self._state is _CLOSED or self.stream.closed():
+                if ended:
+                    if not self._on_end():
+                        return
+                elif self.stream.closed():
                     return
             # Let the others have their turn.
             self.stream.io_loop.asyncio_loop.call_soon(self._continue)
@@ -262,6 +263,11 @@ class HTTP1Connection(HTTPConnection):
         """Nothing more can be made of what came: note for what we wait, and read on."""
         reader = self._reader
         if reader.in_message:
+            if self._responded and not self._keep_alive:
+                # The answer is complete, and the rest of the request is of no interest.
+                self._blocked = True
+                self._linger()
+                return
             if self._expects_continue and not self._started and not reader.buffered:
                 self._expects_continue = False
                 self.stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -277,7 +283,6 @@ class HTTP1Connection(HTTPConnection):
         self._state = state
         if self._sweeper is not None:
             self._since = self._sweeper.now
-            self._progress = 0
 
     def _on_head(self) -> Awaitable[None] | None:
         reader = self._reader
@@ -290,7 +295,6 @@ class HTTP1Connection(HTTPConnection):
         self._version = start_line[2]
         self._keep_alive = framing.keep_alive and not self.params.no_keep_alive
         self._expects_continue = framing.expects_continue
-        self._started = self._responded = False
         delegate = server_delegate.start_request(self._server, self)
         if self.params.decompress:
             delegate = self._inflating(delegate)
@@ -321,6 +325,7 @@ class HTTP1Connection(HTTPConnection):
 
     def _on_data(self, data: bytes) -> Awaitable[None] | None:
         self._progress += len(data)
+        self._expects_continue = False
         if self._delegate is None or self._responded:
             return None
         return self._delegate.data_received(data)
@@ -329,16 +334,14 @@ class HTTP1Connection(HTTPConnection):
         """The message is complete; whether to go on with what is here."""
         if self.is_client and self._informational >= 0:
             return True
-        delegate = self._delegate
         self._state = _RESPONDING
-        if delegate is not None and not self._responded:
-            delegate.finish()
-        if self._state is not _RESPONDING:
-            return False
-        if self._server is None:
+        if not self._responded and self._delegate is not None:
+            self._delegate.finish()
+        if self._responded:
+            return self._state is _RESPONDING and self._end_exchange()
+        if self._server is None and self._state is _RESPONDING:
             self._end_reading(self._keep_alive)
-            return False
-        return self._responded and self._end_exchange()
+        return False
 
     def _hold(self, waiting: Awaitable[None], ended: bool) -> None:
         """Ask for no further event until ``waiting`` is done; ``ended`` if that was the last."""
@@ -371,7 +374,7 @@ class HTTP1Connection(HTTPConnection):
         """The peer sent what is no HTTP: say so if that is still possible, and close."""
         gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
         delegate = self._delegate
-        self._delegate = None
+        self._delegate = self._close_callback = None
         self._blocked = True
         if delegate is not None and not self._responded:
             delegate.on_connection_close()
@@ -389,9 +392,16 @@ class HTTP1Connection(HTTPConnection):
         self._close_callback = None
         stream = self.stream
         if self._keep_alive and not stream.closed():
+            if stream.writing():
+                # Whoever does not read the answers gets no more of them.
+                self._blocked = True
+                stream.io_loop.add_future(stream.drained(), self._answer_sent)
+                return False
             self._state = _IDLE
             self._since = self._sweeper.now if self._sweeper is not None else 0.0
+            self._started = self._responded = False
             self._body_timeout = None
+            self._progress = 0
             if self._reader.buffered:
                 return True
             self._blocked = False
@@ -400,11 +410,17 @@ class HTTP1Connection(HTTPConnection):
                 stream.resume_reading()
             return False
         self._blocked = True
-        if self._reader.buffered or self._reader.in_message:
+        reader = self._reader
+        if reader.buffered or reader.in_message or reader.framing.keep_alive:
+            # There may be more on its way from a client that did not ask to close.
             self._linger()
         else:
             stream.close_when_written()
         return False
+
+    def _answer_sent(self, drained: asyncio.Future[None]) -> None:
+        if drained.exception() is None and self._state is _RESPONDING and self._end_exchange():
+            self._continue()
 
     def _end_reading(self, usable: bool) -> None:
         """The one message of `read_response` is over; the stream is its owner's again."""
@@ -423,6 +439,7 @@ class HTTP1Connection(HTTPConnection):
     def _linger(self) -> None:
         """Close without resetting the connection under an answer that is still on its way."""
         self._enter(_LINGERING)
+        self._progress = 0
         if self._stalled:
             self._stalled = False
             self.stream.resume_reading()
@@ -448,10 +465,10 @@ class HTTP1Connection(HTTPConnection):
         delegate, callback = self._delegate, self._close_callback
         self._delegate = self._close_callback = None
         try:
-            if callback is not None:
-                callback()
-            if delegate is not None and state is not _RESPONDING:
+            if delegate is not None and state is not _RESPONDING and not self._responded:
                 delegate.on_connection_close()
+            elif callback is not None:
+                callback()
         except Exception:
             app_log.error("Uncaught exception", exc_info=True)
         if self._server is not None:
@@ -510,9 +527,9 @@ class HTTP1Connection(HTTPConnection):
         """
         writer = self._writer
         if self.is_client:
-            method, target, _ = start_line
-            self._method = str(method)
-            data = writer.request_head(self._method, str(target), headers)
+            assert isinstance(start_line, RequestStartLine)
+            self._method = start_line.method
+            data = writer.request_head(start_line.method, start_line.path, headers)
             if chunk:
                 data += writer.data(chunk)
         else:
@@ -520,7 +537,7 @@ class HTTP1Connection(HTTPConnection):
             keep_alive = self._keep_alive and not self._expects_continue
             _, code, reason = start_line
             data = writer.response_head(
-                code,
+                code,  # type: ignore[arg-type]
                 reason,
                 headers,
                 self._method,
@@ -552,13 +569,14 @@ class HTTP1Connection(HTTPConnection):
         Raises `HTTPOutputError`, and closes, if it is less than the declared length.
         """
         stream = self.stream
-        try:
-            tail = self._writer.end()
-        except HTTPOutputError:
-            stream.close()
-            raise
-        if tail:
-            stream.send(tail)
+        if self._writer.left != 0:
+            try:
+                tail = self._writer.end()
+            except HTTPOutputError:
+                stream.close()
+                raise
+            if tail:
+                stream.send(tail)
         if self._server is None:
             return
         self._responded = True
@@ -588,6 +606,8 @@ class HTTP1Connection(HTTPConnection):
     def set_max_body_size(self, max_body_size: int) -> None:
         """Let the body of this message have ``max_body_size`` bytes; before it is read."""
         self._reader.max_body_size = max_body_size
+        if isinstance(self._delegate, InflatingDelegate):
+            self._delegate.max_body_size = max_body_size
 
     # Time
 
@@ -599,11 +619,13 @@ class HTTP1Connection(HTTPConnection):
         state = self._state
         params = self.params
         late = now - self._since
+        if self._held_since is not None and state is not _LINGERING:
+            return False  # it is for the program that the peer waits
         if state is _IDLE:
             return late > (params.header_timeout or parameters.DEFAULT_IDLE_TIMEOUT)
         if state is _HEAD:
             return late > (params.header_timeout or parameters.DEFAULT_HEADER_TIMEOUT)
-        if state is _BODY and self._held_since is None:
+        if state is _BODY:
             limit = self._body_timeout or params.body_timeout
             if limit is None:
                 limit = parameters.DEFAULT_BODY_TIMEOUT + self._progress / parameters.LEAST_RATE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable
 
@@ -14,6 +15,10 @@ from tornadic.util import GzipDecompressor
 
 __all__ = ["InflatingDelegate"]
 
+PIECES_PER_TURN = 16
+"""Pieces of a megabyte, at most, inflated before others get their turn: a thousandth of their
+size may have been enough to make them."""
+
 
 class InflatingDelegate(HTTPMessageDelegate):
     """Hands a body on to ``delegate`` inflated, if its ``Content-Encoding`` is gzip.
@@ -22,11 +27,12 @@ class InflatingDelegate(HTTPMessageDelegate):
     ``max_body_size`` bytes (413), and for data that is malformed, cut short or followed by more.
     """
 
-    __slots__ = ("_chunk_size", "_decompressor", "_delegate", "_left")
+    __slots__ = ("_chunk_size", "_decompressor", "_delegate", "_size", "max_body_size")
 
     def __init__(self, delegate: HTTPMessageDelegate, max_body_size: int, chunk_size: int) -> None:
         self._delegate = delegate
-        self._left = max_body_size
+        self.max_body_size = max_body_size
+        self._size = 0
         self._chunk_size = chunk_size
         self._decompressor: GzipDecompressor | None = None
 
@@ -45,13 +51,17 @@ class InflatingDelegate(HTTPMessageDelegate):
         return self._inflate(self._decompressor, chunk)
 
     async def _inflate(self, decompressor: GzipDecompressor, data: bytes) -> None:
+        pieces = 0
         while data:
+            pieces += 1
+            if pieces % PIECES_PER_TURN == 0:
+                await asyncio.sleep(0)
             try:
                 piece = decompressor.decompress(data, self._chunk_size)
             except zlib.error as e:
                 raise HTTPInputError(f"Malformed gzip body: {e}") from e
-            self._left -= len(piece)
-            if self._left < 0:
+            self._size += len(piece)
+            if self._size > self.max_body_size:
                 raise HTTPInputError("Inflated body too long", 413)
             if piece:
                 waiting = self._delegate.data_received(piece)

@@ -84,13 +84,36 @@ class HTTPServerRequest:
     ) -> None:
         if start_line is None:
             start_line = _start_line_of(method, uri, version)
-        self.method, target, self.version = start_line
-        self.uri = target
-        self.headers = HTTPHeaders() if headers is None else headers
+        self._receive(start_line, HTTPHeaders() if headers is None else headers, connection)
+        self.server_connection = server_connection
         if body:
             self.body = body
-        self.connection = connection
+        if host is not None:
+            self.host = host
+        if files is not None:
+            self.files = files
+
+    @classmethod
+    def of(
+        cls,
+        start_line: RequestStartLine,
+        headers: HTTPHeaders,
+        connection: HTTPConnection,
+        server_connection: object,
+    ) -> HTTPServerRequest:
+        """The request of a head that has come: the constructor, in half the time."""
+        self = cls.__new__(cls)
+        self._receive(start_line, headers, connection)
         self.server_connection = server_connection
+        return self
+
+    def _receive(
+        self, start_line: RequestStartLine, headers: HTTPHeaders, connection: HTTPConnection | None
+    ) -> None:
+        self.method, target, self.version = start_line
+        self.uri = target
+        self.headers = headers
+        self.connection = connection
         try:
             context = connection.context  # type: ignore[union-attr]
             self.remote_ip = context.remote_ip
@@ -99,11 +122,9 @@ class HTTPServerRequest:
             pass  # a connection of another make, or none at all
         self._start_time = time.time()
         if target[:1] != "/":
-            host, target = _split_target(target, host)
-        if host is not None:
-            self.host = host
-        if files is not None:
-            self.files = files
+            host, target = _split_target(target)
+            if host is not None:
+                self.host = host
         self.path, _, self.query = target.partition("?")
 
     @_lazy
@@ -217,17 +238,17 @@ def _start_line_of(method: str | None, uri: str | None, version: str) -> Request
     return RequestStartLine(method, uri, version)
 
 
-def _split_target(target: str, host: str | None) -> tuple[str | None, str]:
-    """The host and the path of a target in another form than the usual.
+def _split_target(target: str) -> tuple[str | None, str]:
+    """The host, if it is named, and the path of a target in another form than the usual.
 
     In the absolute form the target names the host, and the ``Host`` field does not count
     (RFC 9112 section 3.2.2).
     """
     scheme, separator, rest = target.partition("://")
     if not separator or scheme.lower() not in ("http", "https"):
-        return host, target
+        return None, target
     slash = min([i for i in (rest.find("/"), rest.find("?")) if i >= 0], default=len(rest))
     if not slash:
         raise HTTPInputError("Target without a host")
     path = rest[slash:]
-    return host or rest[:slash], path if path[:1] == "/" else "/" + path
+    return rest[:slash], path if path[:1] == "/" else "/" + path

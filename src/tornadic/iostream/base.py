@@ -34,6 +34,7 @@ from tornadic.iostream.reads import (
     ReadUntilClose,
     ReadUntilRegex,
 )
+from tornadic.iostream.watcher import read_watcher
 from tornadic.log import app_log, gen_log
 
 __all__ = ["BaseIOStream", "Sink"]
@@ -50,6 +51,12 @@ ExcInfo = (
     | BaseException
     | tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 )
+
+
+class HasFileno(Protocol):
+    """What `BaseIOStream.fileno` may return instead of a number."""
+
+    def fileno(self) -> int: ...
 
 
 class Sink(Protocol):
@@ -126,7 +133,7 @@ class BaseIOStream:
 
     # What a subclass defines
 
-    def fileno(self) -> int | Any:
+    def fileno(self) -> int | HasFileno:
         """The descriptor, or an object that has one."""
         raise NotImplementedError
 
@@ -303,13 +310,17 @@ class BaseIOStream:
     def _watch_reading(self) -> None:
         if not self._reading and not self._closed:
             self._reading = True
-            self._loop.add_reader(self.fileno(), self._on_readable)
+            self.io_loop.shared(read_watcher).watch(self._descriptor(), self._on_readable)
 
     def pause_reading(self) -> None:
         """Read nothing from the descriptor, until `resume_reading` or the next read."""
         if self._reading:
             self._reading = False
-            self._loop.remove_reader(self.fileno())
+            self.io_loop.shared(read_watcher).unwatch(self._descriptor())
+
+    def _descriptor(self) -> int:
+        fd = self.fileno()
+        return fd if isinstance(fd, int) else fd.fileno()
 
     def resume_reading(self) -> None:
         """Read again what comes, after `pause_reading`."""

@@ -31,7 +31,7 @@ class IOStream(BaseIOStream):
         socket.setblocking(False)
         super().__init__(*args, **kwargs)
 
-    def fileno(self) -> int | Any:
+    def fileno(self) -> socket.socket:
         return self.socket
 
     def close_fd(self) -> None:

@@ -76,21 +76,25 @@ class PathMatches(Matcher):
                 f"groups in url regexes must either be all named or all positional: "
                 f"{self.regex.pattern!r}"
             )
-        self._match = self.regex.match
+        self.search = self.regex.match
         self._is_named = bool(self.regex.groupindex)
         self._pieces = read_pattern(self.regex.pattern).pieces
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        match = self._match(request.path)
+        match = self.search(request.path)
         if match is None:
             return None
-        if self._is_named:
-            named = {name: _unquote(value) for name, value in match.groupdict().items()}
-            return {"path_args": [], "path_kwargs": named}
-        groups = match.groups()
-        if not groups:
+        if not self.regex.groups:
             return {}
-        return {"path_args": [_unquote(value) for value in groups], "path_kwargs": {}}
+        args, kwargs = self.groups(match)
+        return {
+            "path_args": [_unquote(value) for value in args],
+            "path_kwargs": {name: _unquote(value) for name, value in kwargs.items()},
+        }
+
+    def groups(self, match: re.Match[str]) -> tuple[tuple[str | None, ...], dict[str, str | None]]:
+        """The groups by position, or by name, as they stand in the path: still escaped."""
+        return ((), match.groupdict()) if self._is_named else (match.groups(), {})
 
     def reverse(self, *args: Any) -> str | None:
         """The path with ``args`` in place of the groups, escaped.
@@ -119,8 +123,4 @@ def _compile(pattern: str | re.Pattern[str]) -> re.Pattern[str]:
 
 def _unquote(value: str | None) -> bytes | None:
     """A group's text as the bytes that it stands for; a group that took no part has none."""
-    if value is None:
-        return None
-    if value.isascii() and "%" not in value:
-        return value.encode("ascii")
-    return url_unescape(value, encoding=None, plus=False)
+    return None if value is None else url_unescape(value, encoding=None, plus=False)

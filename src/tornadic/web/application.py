@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tornadic.httpserver import HTTPServer
@@ -11,6 +12,7 @@ from tornadic.routing import (
     AnyMatches,
     DefaultHostMatches,
     HostMatches,
+    PathMatches,
     ReversibleRuleRouter,
     Rule,
 )
@@ -46,17 +48,20 @@ class _ApplicationRouter(ReversibleRuleRouter):
         if index is None or index.size != len(self.rules):
             index = self.index
         for rule, known in index.candidates(request.path):
-            if known and rule.target_is_handler:
+            matcher = rule.matcher
+            if rule.target_is_handler and type(matcher) is PathMatches:
+                args, kwargs = _NO_GROUPS
+                if not known:
+                    match = matcher.search(request.path)
+                    if match is None:
+                        continue
+                    args, kwargs = matcher.groups(match)
                 return self.application.get_handler_delegate(
-                    request, rule.target, rule.target_kwargs
+                    request, rule.target, rule.target_kwargs, args, kwargs
                 )
-            params = _NOTHING if known else rule.matcher.match(request)
+            params = _NOTHING if known else matcher.match(request)
             if params is None:
                 continue
-            if rule.target_is_handler:
-                return self.application.get_handler_delegate(
-                    request, rule.target, rule.target_kwargs, **params
-                )
             if rule.target_kwargs:
                 params = {**params, "target_kwargs": rule.target_kwargs}
             delegate = self.get_target_delegate(rule.target, request, **params)
@@ -77,6 +82,7 @@ def _is_handler(target: Any) -> bool:
 
 
 _NOTHING: dict[str, Any] = {}
+_NO_GROUPS: tuple[tuple[str | None, ...], dict[str, str | None]] = ((), {})
 
 
 class Application(ReversibleRouter):
@@ -174,15 +180,15 @@ class Application(ReversibleRouter):
         request: HTTPServerRequest,
         target_class: type[RequestHandler],
         target_kwargs: dict[str, Any] | None = None,
-        path_args: list[bytes] | None = None,
-        path_kwargs: dict[str, bytes] | None = None,
+        path_args: Sequence[bytes | str | None] | None = None,
+        path_kwargs: Mapping[str, bytes | str | None] | None = None,
     ) -> HTTPMessageDelegate:
         """The delegate that runs a handler of ``target_class``.
 
-        ``target_kwargs`` go to its ``initialize``, the others to its method, percent-decoded but
-        not yet text.
+        ``target_kwargs`` go to its ``initialize``, the others to its method: bytes are decoded by
+        `RequestHandler.decode_argument`, text is a piece of the path as it was sent.
         """
-        delegate = request._delegate
+        delegate: HandlerDelegate | None = request._delegate
         if delegate is None or delegate._application is not self:
             delegate = HandlerDelegate(self, None, None)
         else:

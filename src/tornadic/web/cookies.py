@@ -20,7 +20,8 @@ class CookiesMixin:
 
     request: HTTPServerRequest
 
-    _new_cookies: dict[str, str] | None = None
+    # Those that are set with the response, by name; None for none at all.
+    _new_cookies: dict[str, str] | None
 
     @property
     def cookies(self) -> http.cookies.SimpleCookie:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
-__all__ = ["etag_of", "matches"]
+__all__ = ["matches"]
 
 _ETAG = re.compile(r'(?:W/)?"[^"]*"|\*')
-
-
-def etag_of(chunks: list[bytes]) -> str:
-    """A strong entity tag for a body in pieces."""
-    if len(chunks) == 1:
-        return f'"{hashlib.sha1(chunks[0], usedforsecurity=False).hexdigest()}"'
-    digest = hashlib.sha1(usedforsecurity=False)
-    for chunk in chunks:
-        digest.update(chunk)
-    return f'"{digest.hexdigest()}"'
 
 
 def matches(asked: str, etag: str) -> bool:

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from tornadic import gen
+from tornadic.escape import url_unescape
 from tornadic.http.interfaces import HTTPConnection, HTTPMessageDelegate
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.httputil import HTTPHeaders, HTTPServerRequest
 from tornadic.iostream import StreamClosedError
 from tornadic.log import app_log
+from tornadic.web.arguments import ArgumentsMixin
 from tornadic.web.errors import HTTPError
+from tornadic.web.handler import RequestHandler
 
 if TYPE_CHECKING:
     from tornadic.web.application import Application
-    from tornadic.web.handler import RequestHandler
 
 __all__ = ["HandlerDelegate"]
 
@@ -80,8 +82,8 @@ class HandlerDelegate(HTTPMessageDelegate):
         request: HTTPServerRequest,
         handler_class: type[RequestHandler],
         handler_kwargs: dict[str, Any] | None,
-        path_args: list[Any] | None,
-        path_kwargs: dict[str, Any] | None,
+        path_args: Sequence[bytes | str | None] | None,
+        path_kwargs: Mapping[str, bytes | str | None] | None,
     ) -> None:
         """Decide who answers ``request``."""
         self._request = request
@@ -96,11 +98,11 @@ class HandlerDelegate(HTTPMessageDelegate):
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         if self._connection is not None:
-            request = HTTPServerRequest(
-                connection=self._connection,
-                server_connection=self._server_connection,
-                start_line=start_line,  # type: ignore[arg-type]
-                headers=headers,
+            request = HTTPServerRequest.of(
+                start_line,  # type: ignore[arg-type]
+                headers,
+                self._connection,
+                self._server_connection,
             )
             # Where the rule leads to a handler, `Application.get_handler_delegate` takes this
             # delegate, instead of making another.
@@ -158,11 +160,16 @@ class HandlerDelegate(HTTPMessageDelegate):
     def _run(self) -> None:
         application = self._application
         request = self._request
-        handler_kwargs = self._handler_kwargs
-        if handler_kwargs:
-            handler = self._handler_class(application, request, **handler_kwargs)
-        else:
-            handler = self._handler_class(application, request)
+        try:
+            if self._handler_kwargs:
+                handler = self._handler_class(application, request, **self._handler_kwargs)
+            else:
+                handler = self._handler_class(application, request)
+        except Exception as e:
+            # A handler of no kind in particular says what became of this one.
+            _fail(RequestHandler(application, request), e)
+            self._let_data_come()
+            return
         self._handler = handler
         if application.transforms:
             handler._transforms = [t(request) for t in application.transforms]
@@ -186,15 +193,14 @@ class HandlerDelegate(HTTPMessageDelegate):
                     handler.finish()
         except Exception as e:
             _fail(handler, e)
+            self._let_data_come()
 
     def _decode_path(self, handler: RequestHandler) -> None:
-        decode = handler.decode_argument
         if self._path_args:
-            handler.path_args = [None if arg is None else decode(arg) for arg in self._path_args]
+            handler.path_args = [_decode(handler, arg, None) for arg in self._path_args]
         if self._path_kwargs:
             handler.path_kwargs = {
-                name: None if arg is None else decode(arg, name=name)
-                for name, arg in self._path_kwargs.items()
+                name: _decode(handler, arg, name) for name, arg in self._path_kwargs.items()
             }
 
     def _go_on(self, handler: RequestHandler, coroutine: Any) -> None:
@@ -259,6 +265,19 @@ class HandlerDelegate(HTTPMessageDelegate):
             raise
         finally:
             _waiting.discard(self)
+
+
+def _decode(handler: RequestHandler, value: bytes | str | None, name: str | None) -> str | None:
+    """A group of the path as the handler gets it; text is still escaped, bytes are not."""
+    if isinstance(value, str):
+        if (
+            "%" not in value
+            and value.isascii()
+            and type(handler).decode_argument is ArgumentsMixin.decode_argument
+        ):
+            return value
+        value = url_unescape(value, encoding=None, plus=False)
+    return None if value is None else handler.decode_argument(value, name=name)
 
 
 def _fail(handler: RequestHandler, error: Exception) -> None:

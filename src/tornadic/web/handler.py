@@ -12,6 +12,7 @@ import datetime
 import re
 import sys
 from collections.abc import Awaitable
+from hashlib import sha1
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -73,21 +74,28 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         "OPTIONS",
     )
 
-    path_args: list[Any] = []
-    path_kwargs: dict[str, Any] = {}
-
-    _status_code = 200
-    _reason = "OK"
-    _headers_written = False
-    _finished = False
-    _auto_finish = True
     _stream_request_body = False
-    _transforms: list[OutputTransform] | None = None
+
+    # Whether a class behind this one has something to initialise.
+    _has_other_bases = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        behind = cls.__mro__[cls.__mro__.index(RequestHandler) + 1 : -1]
+        cls._has_other_bases = any("__init__" in vars(base) for base in behind)
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
-        super().__init__()
+        if self._has_other_bases:
+            super().__init__()
         self.application = application
         self.request = request
+        self.path_args: list[Any] = []
+        self.path_kwargs: dict[str, Any] = {}
+        self._headers_written = False
+        self._finished = False
+        self._auto_finish = True
+        self._transforms: list[OutputTransform] | None = None
+        self._new_cookies = None
         self.clear()
         self.initialize(**kwargs)
 
@@ -251,7 +259,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         """
         buffer = self._write_buffer
         chunk = buffer[0] if len(buffer) == 1 else b"".join(buffer)
-        self._write_buffer = []
+        buffer.clear()
         request = self.request
         connection: Any = request.connection
         sent: asyncio.Future[None]
@@ -290,7 +298,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         connection: Any = self.request.connection
         connection.finish()
         self._finished = True
-        self._log()
+        self.application.log_request(self)
         self.on_finish()
         return future
 
@@ -326,7 +334,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         connection: Any = self.request.connection
         connection.stream.close()
         self._finished = True
-        self._log()
+        self.application.log_request(self)
         self.on_finish()
 
     def detach(self) -> IOStream:
@@ -336,9 +344,6 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         stream: IOStream = connection.detach()
         return stream
 
-    def _log(self) -> None:
-        self.application.log_request(self)
-
     # Entity tags
 
     def compute_etag(self) -> str | None:
@@ -346,7 +351,9 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
 
         A subclass may have a cheaper one than the hash of the body, or none at all.
         """
-        return etags.etag_of(self._write_buffer)
+        buffer = self._write_buffer
+        body = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+        return f'"{sha1(body, usedforsecurity=False).hexdigest()}"'
 
     def set_etag_header(self) -> None:
         """Set ``Etag`` to what `compute_etag` gives; called by `finish`."""
