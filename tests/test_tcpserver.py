@@ -147,9 +147,11 @@ class TestWaysToListen:
             server: Any = Echo()
             port = free_port()
             server.bind(port, "127.0.0.1")
-            server.start(1, max_restarts=None)
-            await echoes(port)
-            server.stop()
+            try:
+                server.start(1, max_restarts=None)
+                await echoes(port)
+            finally:
+                server.stop()
 
         run(main)
 

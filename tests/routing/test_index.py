@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-
 from tests.routing.strategies import literals, patterns, words
+
 from tornadic.httputil import (
     HTTPHeaders,
     HTTPMessageDelegate,

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
 from tests.routing.strategies import patterns, words
+
 from tornadic.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornadic.routing import PathMatches
 from tornadic.routing.patterns import read_pattern

@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-
 from tests.web.support import fetch, head, run, serving
+
 from tornadic.httputil import (
     HTTPHeaders,
     HTTPMessageDelegate,

@@ -209,6 +209,16 @@ def application(handler: type[RequestHandler], **settings: Any) -> Application:
     return Application([(r".*", handler)], **settings)
 
 
+def writer(*chunks: Any, **attributes: Any) -> type[RequestHandler]:
+    """A handler class that writes ``chunks``; ``attributes`` are more of its methods."""
+
+    def get(self: RequestHandler) -> None:
+        for chunk in chunks:
+            self.write(chunk)
+
+    return type("Writer", (RequestHandler,), {"get": get, "head": get, **attributes})
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop turn until ``condition`` is true."""
     while not condition():

@@ -9,8 +9,8 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-
 from tests.web.support import LogBook, application, fetch, run, serving
+
 from tornadic.httpserver import HTTPServer
 from tornadic.httputil import (
     HTTPHeaders,
@@ -32,7 +32,6 @@ from tornadic.routing import (
 from tornadic.web import (
     Application,
     ErrorHandler,
-    OutputTransform,
     RequestHandler,
     URLSpec,
     url,
@@ -218,7 +217,8 @@ class TestReverse:
     def test_from_a_handler(self) -> None:
         class Handler(RequestHandler):
             def get(self) -> None:
-                self.write(self.reverse_url("named", 1, 2))
+                handler: Any = self
+                self.write(handler.reverse_url("named", 1, 2))
 
         app = Application([("/", Handler), url("/named/(.*)/(.*)", Says, name="named")])
         assert text(app) == "/named/1/2"
@@ -488,81 +488,6 @@ class TestLog:
         assert text(Application([("/", Handler)])) == "x"
 
 
-class Upper(OutputTransform):
-    def transform_first_chunk(
-        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
-    ) -> tuple[int, HTTPHeaders, bytes]:
-        headers.add("X-Transform", f"upper {finishing}")
-        return status_code, headers, self.transform_chunk(chunk, finishing)
-
-    def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
-        return chunk.upper()
-
-
-class Mark(OutputTransform):
-    def __init__(self, request: HTTPServerRequest) -> None:
-        super().__init__(request)
-        self.path = request.path
-
-    def transform_first_chunk(
-        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
-    ) -> tuple[int, HTTPHeaders, bytes]:
-        headers.add("X-Transform", f"mark {self.path}")
-        chunk = self.transform_chunk(chunk, finishing)
-        if "Content-Length" in headers:
-            headers["Content-Length"] = str(len(chunk))
-        return status_code + 1, headers, chunk
-
-    def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
-        return b"<" + chunk + (b"!>" if finishing else b">")
-
-
-class Two(RequestHandler):
-    async def get(self) -> None:
-        self.write("one")
-        await self.flush()
-        self.write("two")
-
-
-class TestTransforms:
-    def test_that_does_nothing(self) -> None:
-        assert fetch(Application([("/", Says)], transforms=[OutputTransform])).text == "?"
-
-    def test_in_their_order(self) -> None:
-        app = Application([says("word", "/")], transforms=[Mark, Upper])
-        response = fetch(app)
-        assert (response.status, response.text) == (201, "<WORD!>")
-        assert response.all("X-Transform") == ["mark /", "upper True"]
-
-    def test_pieces(self) -> None:
-        response = fetch(Application([("/", Two)], transforms=[Upper, Mark]))
-        assert response.chunks == [b"<ONE>", b"<TWO!>"]
-        assert response["Transfer-Encoding"] == "chunked"
-
-    def test_add_transform(self) -> None:
-        app = Application([says("word", "/")])
-        app.add_transform(Upper)
-        assert fetch(app).text == "WORD"
-
-    def test_no_body_is_transformed_into_a_head_response(self) -> None:
-        class Handler(RequestHandler):
-            def head(self) -> None:
-                self.write("body")
-
-        app = Application([("/", Handler)], transforms=[Upper])
-
-        async def main() -> None:
-            async with serving(app) as server:
-                client = await server.connect()
-                for _ in range(2):
-                    assert (await client.request("/", "HEAD")).status == 200
-
-        run(main)
-
-    def test_error_pages_too(self) -> None:
-        assert fetch(Application([], transforms=[Upper])).text.startswith("<HTML>")
-
-
 class TestListen:
     def test_returns_the_server(self) -> None:
         async def main() -> None:
@@ -627,6 +552,13 @@ class TestListen:
             taken[0].close()
 
         run(main)
+
+
+class Two(RequestHandler):
+    async def get(self) -> None:
+        self.write("one")
+        await self.flush()
+        self.write("two")
 
 
 class TestCalledDirectly:

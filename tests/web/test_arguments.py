@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.web.support import LogBook, Response, fetch
+
 from tornadic.web import Application, HTTPError, MissingArgumentError, RequestHandler
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -140,9 +140,11 @@ class TestText:
         assert read("get_arguments('a')", "/?a&a=") == ["", ""]
 
     def test_strip_in_the_place_of_a_default(self, log: LogBook) -> None:
+        default: Any = "default"
+
         class Handler(RequestHandler):
             def get(self) -> None:
-                self.get_arguments("a", "default")
+                self.get_arguments("a", default)
 
         assert fetch(Handler).status == 500
         log.take("AssertionError")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from tests.web.support import application, fetch, run, serving
+
 from tornadic.web import RequestHandler
 
 Action = Callable[[RequestHandler], Any]
@@ -88,7 +88,7 @@ class TestReading:
     def test_what_is_set_is_seen_by_the_next_request(self) -> None:
         class Handler(RequestHandler):
             def get(self) -> None:
-                before = self.get_cookie("count", "0")
+                before = self.get_cookie("count") or "0"
                 self.set_cookie("count", str(int(before) + 1))
                 assert self.get_cookie("count", "0") == before
                 self.write(before)

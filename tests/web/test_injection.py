@@ -7,12 +7,13 @@ that it was to go into not one byte is sent.
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
-
 from tests.web.support import LogBook, application, head, run, serving
+
 from tornadic.web import Application, HTTPError, RequestHandler
 
 CONTROLS = [chr(code) for code in (*range(9), *range(10, 32), 127)]
@@ -20,7 +21,12 @@ ATTACKS = ["a\r\nX-Evil: 1", "a\r\n\r\n<script>", "\nX-Evil: 1", "\rX-Evil: 1", 
 ATTACKS += [f"a{control}b" for control in CONTROLS] + ["\x00", "\n"]
 
 Action = Callable[[RequestHandler], Any]
-Put = Callable[[RequestHandler, Any], Any]
+
+
+class Put(Protocol):
+    """Puts an attacker's text into a response."""
+
+    def __call__(self, handler: RequestHandler, text: Any) -> Any: ...
 
 
 def attempt(actions: Iterable[Action], flush: bool = False) -> list[tuple[bool, bytes]]:
@@ -58,7 +64,7 @@ def attempt(actions: Iterable[Action], flush: bool = False) -> list[tuple[bool, 
 def refused(put: Put, texts: Iterable[Any]) -> None:
     """``put(handler, text)`` is refused for every text, also if it is sent at once."""
     given = list(texts)
-    actions: list[Action] = [lambda handler, text=text: put(handler, text) for text in given]
+    actions = [functools.partial(put, text=text) for text in given]
     for flush in (False, True):
         for text, (raised, data) in zip(given, attempt(actions, flush), strict=True):
             assert raised, text
@@ -141,9 +147,9 @@ def test_reason_of_an_error(text: str, method: str, log: LogBook) -> None:
 
 def test_redirect() -> None:
     targets = [f"/x{attack}" for attack in ATTACKS] + ["/a\tb", "\t/a"]
-    refused(lambda handler, url: handler.redirect(url), targets)
-    refused(lambda handler, url: handler.redirect(url, permanent=True), targets)
-    refused(lambda handler, url: handler.redirect(url, status=307), targets)
+    refused(lambda handler, text: handler.redirect(text), targets)
+    refused(lambda handler, text: handler.redirect(text, permanent=True), targets)
+    refused(lambda handler, text: handler.redirect(text, status=307), targets)
 
 
 SEPARATORS = [";", "; Domain=evil.example", ";Secure"]
@@ -180,13 +186,13 @@ def test_cookie_attribute(attribute: str) -> None:
 @pytest.mark.parametrize("attribute", ["max_age", "Max_Age", "MAX-AGE"])
 def test_cookie_max_age(attribute: str) -> None:
     values = ["1\r\nX-Evil: 1", "1; Secure", "x", "1\n", "1e3", " 1", "\x00"]
-    refused(lambda handler, value: handler.set_cookie("name", "1", **{attribute: value}), values)
+    refused(lambda handler, text: handler.set_cookie("name", "1", **{attribute: text}), values)
 
 
 @pytest.mark.parametrize("attribute", ["expires", "Expires", "EXPIRES"])
 def test_cookie_expires_that_is_no_time(attribute: str) -> None:
     values = [float("nan"), float("inf"), 1e300]
-    refused(lambda handler, value: handler.set_cookie("name", "1", **{attribute: value}), values)
+    refused(lambda handler, text: handler.set_cookie("name", "1", **{attribute: text}), values)
 
 
 @pytest.mark.parametrize("attribute", ["comment", "version", "Comment", "VERSION"])
@@ -207,8 +213,9 @@ def test_cookie_expires_that_is_text() -> None:
 @pytest.mark.parametrize("attribute", ["x", "x; secure", "set_cookie", "http_only", ""])
 def test_cookie_attributes_that_do_not_exist(attribute: str) -> None:
     def action(handler: RequestHandler) -> None:
+        arguments: dict[str, Any] = {attribute: "x"}
         with pytest.raises((TypeError, ValueError, KeyError)):
-            handler.set_cookie("name", "1", **{attribute: "x"})
+            handler.set_cookie("name", "1", **arguments)
 
     assert b"Set-Cookie" not in accepted(action)
 

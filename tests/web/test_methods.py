@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.web.support import LogBook, application, fetch, run, serving
+
 from tornadic.web import Application, ErrorHandler, RequestHandler
 
 METHODS = ["GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS"]
@@ -156,11 +156,7 @@ def test_error_handler(method: str) -> None:
 
 
 def test_methods_set_later_are_found() -> None:
-    class Handler(RequestHandler):
-        pass
-
-    def get(self: Any) -> None:
-        self.write("late")
-
-    Handler.get = get
-    assert fetch(Handler).text == "late"
+    handler: Any = type("Handler", (RequestHandler,), {})
+    assert fetch(handler).status == 405
+    handler.get = lambda self: self.write("late")
+    assert fetch(handler).text == "late"

@@ -9,8 +9,8 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-
 from tests.web.support import LogBook, application, fetch, head, run, serving, until
+
 from tornadic import gen
 from tornadic.web import HTTPError, RequestHandler, stream_request_body
 
@@ -34,9 +34,14 @@ class Collector(RequestHandler):
     def on_finish(self) -> None:
         self.calls.append("on_finish")
 
-    def post(self) -> None:
+    def post(self) -> Any:
         self.calls.append("post")
         self.write(bytes(self.received))
+
+
+def collecting() -> type[Collector]:
+    """A class that streams and does nothing else of its own."""
+    return stream_request_body(type("Handler", (Collector,), {}))
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +51,9 @@ def calls() -> list[str]:
 
 
 def test_only_for_handlers() -> None:
+    other: Any = object
     with pytest.raises(TypeError):
-        stream_request_body(object)
+        stream_request_body(other)
 
 
 def test_the_class_itself_comes_back() -> None:
@@ -68,7 +74,7 @@ def test_order_of_calls(calls: list[str]) -> None:
 
 
 def test_a_body_of_nothing(calls: list[str]) -> None:
-    handler = stream_request_body(type("Handler", (Collector,), {}))
+    handler = collecting()
     response = fetch(handler, method="POST", headers={"Content-Length": "0"})
     assert (response.status, response.body) == (200, b"")
     assert calls == ["post", "on_finish"]
@@ -113,7 +119,7 @@ def test_body_and_arguments_stay_empty() -> None:
 
 
 def test_chunked_body() -> None:
-    handler = stream_request_body(type("Handler", (Collector,), {}))
+    handler = collecting()
 
     async def main() -> None:
         async with serving(application(handler)) as server:
@@ -128,7 +134,7 @@ def test_chunked_body() -> None:
 
 
 def test_many_requests_on_one_connection() -> None:
-    handler = stream_request_body(type("Handler", (Collector,), {}))
+    handler = collecting()
 
     async def main() -> None:
         async with serving(application(handler)) as server:
@@ -246,7 +252,7 @@ class TestErrors:
     """Whatever fails, the client gets an answer or a closed connection, and never a hang."""
 
     def test_a_method_that_is_not_supported(self) -> None:
-        handler = stream_request_body(type("Handler", (Collector,), {}))
+        handler = collecting()
 
         async def main() -> None:
             async with serving(application(handler)) as server:
@@ -352,11 +358,11 @@ class TestErrors:
         async def main() -> None:
             async with serving(application(Handler)) as server:
                 client = await server.connect()
-                await client.send(head(method="POST", body=b"body") + b"body")
-                assert await client.rest() == b""
+                for _ in range(2):
+                    assert (await client.request(method="POST", body=b"body")).status == 500
 
         run(main)
-        log.take("ZeroDivisionError: too early")
+        assert len(log.take_all("ZeroDivisionError: too early")) == 2
 
     def test_answer_while_the_body_still_comes(self, calls: list[str]) -> None:
         @stream_request_body
@@ -381,7 +387,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("bad", [b"zz\r\n", b"4\r\nabcdX\r\n"])
     def test_a_malformed_body(self, bad: bytes, calls: list[str]) -> None:
-        handler = stream_request_body(type("Handler", (Collector,), {}))
+        handler = collecting()
 
         async def main() -> None:
             async with serving(application(handler)) as server:
@@ -397,7 +403,7 @@ class TestErrors:
 
     @pytest.mark.parametrize(("size", "status"), [(10, 200), (11, 413)])
     def test_body_size_at_its_limit(self, size: int, status: int) -> None:
-        handler = stream_request_body(type("Handler", (Collector,), {}))
+        handler = collecting()
 
         async def main() -> None:
             async with serving(application(handler), max_body_size=10) as server:
@@ -442,7 +448,7 @@ class TestErrors:
 
 class TestClientGone:
     def test_while_the_body_comes(self, calls: list[str]) -> None:
-        handler = stream_request_body(type("Handler", (Collector,), {}))
+        handler = collecting()
 
         async def main() -> None:
             async with serving(application(handler)) as server:

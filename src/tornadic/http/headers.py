@@ -5,7 +5,8 @@ where a field came more than once.  So the common field costs one entry, and a t
 of one name are appended to a list and joined only if somebody asks.
 
 Lines and names are looked up in bounded tables of what was seen before, so that what comes with
-every request is checked and taken apart once.
+every request is checked and taken apart once.  And lines that nobody but the program can want are
+checked, but taken apart only when it asks for a header.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ __all__ = [
     "MAX_HEADERS",
     "TOKEN",
     "HTTPHeaders",
+    "can_wait",
     "encode_fields",
-    "extend_fields",
     "is_clean_text",
     "read_fields",
     "split_lines",
@@ -35,6 +36,19 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 Fields = dict[str, str | list[str]]
 """Canonical names, and the value, or the list of values, of each."""
+
+URGENT = frozenset(
+    ["Connection", "Content-Length", "Expect", "Host", "If-None-Match", "Transfer-Encoding"]
+)
+"""Fields that we ourselves look for in every request."""
+
+# Lines with their CRLFs, all well-formed, and none of them urgent.
+_PATIENT_LINES = re.compile(
+    rb"(?:"
+    rb"(?![CEHITceht](?i:onnection|ontent-length|xpect|ost|f-none-match|ransfer-encoding):)"
+    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7E\x80-\xFF]*+\r\n"
+    rb")*+"
+)
 
 _VALUE = re.compile(r"[^\x00-\x08\x0A-\x1F\x7F]*")
 _BYTES_VALUE = re.compile(r"[\t\x20-\x7E\x80-\xFF]*")
@@ -117,8 +131,7 @@ def read_fields(lines: list[str]) -> Fields:
     """
     if len(lines) > MAX_HEADERS:
         raise HTTPInputError("Too many headers", 431)
-    known = _lines.get
-    found = [known(line) or _read_line(line) for line in lines]
+    found = [_field(line) for line in lines]
     fields: Fields = dict(found)
     if len(fields) != len(found):
         fields = {}
@@ -130,19 +143,20 @@ def read_fields(lines: list[str]) -> Fields:
     return fields
 
 
-def extend_fields(fields: Fields, lines: list[str], apart: frozenset[str]) -> bool:
-    """Add the fields of further lines to ``fields``, and say whether that went well.
+def can_wait(lines: bytes | bytearray, before: Fields) -> bool:
+    """Whether ``lines``, with their CRLFs, may be taken apart later.
 
-    It did not if a field was there already, or is one of those in ``apart``; then ``fields`` is
-    of no use.  Errors as `read_fields`.
+    So it is if all of them are well-formed, none is among `URGENT`, and with those in ``before``
+    they are not too many.
     """
-    known = _lines.get
-    for line in lines:
-        key, value = known(line) or _read_line(line)
-        if key in fields or key in apart:
-            return False
-        fields[key] = value
-    return len(fields) <= MAX_HEADERS
+    return (
+        _PATIENT_LINES.fullmatch(lines) is not None
+        and lines.count(b"\n") + len(before) <= MAX_HEADERS
+    )
+
+
+def _field(line: str) -> tuple[str, str]:
+    return _lines.get(line) or _read_line(line)
 
 
 def _read_line(line: str) -> tuple[str, str]:
@@ -187,10 +201,16 @@ class HTTPHeaders(MutableMapping[str, str]):
     raises ValueError.
     """
 
-    __slots__ = ("__weakref__", "_fields")
+    __slots__ = ("__weakref__", "_fields", "_first", "_waiting")
+
+    _fields: Fields
+    # While lines wait to be taken apart: those, and the fields before them, which are not ours.
+    _first: Fields
+    _waiting: bytes | bytearray | None
 
     def __init__(self, *args: Any, **kwargs: str) -> None:
-        self._fields: Fields = {}
+        self._waiting = None
+        self._fields = {}
         if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
             self._fields = args[0]._copy_fields()
         elif args or kwargs:
@@ -203,8 +223,29 @@ class HTTPHeaders(MutableMapping[str, str]):
         What is in it must be clean already.
         """
         self = cls.__new__(cls)
+        self._waiting = None
         self._fields = fields
         return self
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for what is not there: the first time that anybody wants the fields.
+        if name != "_fields":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        fields = self._first.copy()
+        if self._waiting:
+            for key, value in map(_field, self._waiting[:-2].decode("latin-1").split("\r\n")):
+                if key in fields:
+                    _append(fields, key, value)
+                else:
+                    fields[key] = value
+        self._fields = fields
+        self._waiting = None
+        return fields
+
+    def peek(self, name: str) -> str | None:
+        """The value of one of the `URGENT` fields, for which nothing need be taken apart."""
+        value = (self._fields if self._waiting is None else self._first).get(name)
+        return ",".join(value) if isinstance(value, list) else value
 
     def _copy_fields(self) -> Fields:
         return {k: v if isinstance(v, str) else list(v) for k, v in self._fields.items()}
@@ -342,14 +383,18 @@ def encode_fields(first_line: str, fields: Fields) -> bytes:
     ``first_line`` must be clean; ``fields`` are if they are an `HTTPHeaders`', for nothing else
     gets in there.  Raises ValueError for a character that is no byte.
     """
-    lines = [first_line]
-    for name, value in fields.items():
-        if type(value) is list:
-            lines.extend([f"{name}: {one}" for one in value])
-        else:
-            lines.append(f"{name}: {value}")
-    lines.append("\r\n")
+    try:
+        lines = [first_line, *map(_field_line, fields.items()), "\r\n"]  # type: ignore[arg-type]
+    except TypeError:  # a list, where a field stands several times
+        lines = [first_line]
+        for name, value in fields.items():
+            values = value if isinstance(value, list) else [value]
+            lines.extend([f"{name}: {one}" for one in values])
+        lines.append("\r\n")
     return "\r\n".join(lines).encode("latin-1")
+
+
+_field_line = ": ".join
 
 
 def _unpickle(cls: type[HTTPHeaders], fields: Fields) -> HTTPHeaders:

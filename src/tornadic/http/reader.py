@@ -13,7 +13,8 @@ After `END` the next call begins the next message.  After an error nothing more 
 
 A keep-alive connection sends nearly the same head again and again.  So the reader remembers the
 start line, and the header lines with which the last two blocks began, be it all of them; if the
-next block begins so too, then only what comes behind (a cookie, a referer) is read anew.  That is
+next block begins so too, then only what comes behind (a cookie, a referer) is new, and if nothing
+of that says where the message ends, it is checked and left for the program to ask for.  That is
 a comparison of bytes, and no more memory than one head and its fields.
 """
 
@@ -31,7 +32,7 @@ from tornadic.http.framing import CHUNKED, UNTIL_CLOSE, Framing, frame_request, 
 from tornadic.http.headers import (
     Fields,
     HTTPHeaders,
-    extend_fields,
+    can_wait,
     is_clean_text,
     read_fields,
     split_lines,
@@ -65,9 +66,6 @@ MAX_CHUNK_LINE: Final = 256
 MAX_CHUNKS_PER_EVENT: Final = 128
 """Small chunks that are joined into one event: fewer calls, yet a bounded time for each."""
 
-# Fields that have a say in where a message ends.
-_FRAMING = frozenset(["Connection", "Content-Length", "Expect", "Host", "Transfer-Encoding"])
-
 # A memo of a larger block would be paid for by connections that are idle.
 _LARGEST_BLOCK_KEPT = 1024
 
@@ -84,7 +82,8 @@ HEAD: Final = _Event.HEAD
 END: Final = _Event.END
 Event = _Event | bytes | None
 
-# A third of the time of the constructor, which has arguments to look at.
+
+# A third of the time of a constructor, which has arguments to look at.
 _new_headers = HTTPHeaders.__new__
 
 
@@ -263,8 +262,8 @@ class _MessageReader:
         known = self._known
         if known is None or not data.startswith(known, middle):
             return self._read_block(data, begin, middle)
-        fields = self._known_fields.copy()
         end = middle + len(known)
+        waiting: bytes | bytearray = b""
         if not self._known_is_whole:
             rest = end
             # The known lines end in CRLF, which may be half of the empty line's.
@@ -272,15 +271,20 @@ class _MessageReader:
             if end < 4:
                 self._wait_for_empty_line()
                 return None
-            is_more = end - 2 > rest
-            if is_more and not extend_fields(fields, split_lines(data[rest : end - 4]), _FRAMING):
-                return self._read_block(data, begin, middle)
+            waiting = data[rest : end - 2]
+            if waiting and not can_wait(waiting, self._known_fields):
+                return self._read_block(data, begin, middle, learn=False)
         if end - begin > self.limits.max_header_size:
             raise HTTPInputError("Head of the message too long", 431)
-        return self._begin(fields, self._known_framing, end)
+        headers = _new_headers(HTTPHeaders)
+        headers._first = self._known_fields
+        headers._waiting = waiting
+        return self._begin(headers, self._known_framing, end)
 
-    def _read_block(self, data: bytes | bytearray, begin: int, middle: int) -> Event:
-        """Read all the lines behind the start line, and learn which ones come again."""
+    def _read_block(
+        self, data: bytes | bytearray, begin: int, middle: int, learn: bool = True
+    ) -> Event:
+        """Read all the lines behind the start line, and ``learn`` which ones come again."""
         end = data.find(b"\r\n\r\n", max(middle - 2, begin + self._scanned)) + 4
         if end < 4:
             self._wait_for_empty_line()
@@ -290,9 +294,9 @@ class _MessageReader:
         block = data[middle:end]
         fields = _fields_of(block)
         framing = self._decide_framing(fields)
-        if self._remembers and len(block) <= _LARGEST_BLOCK_KEPT:
+        if learn and self._remembers and len(block) <= _LARGEST_BLOCK_KEPT:
             self._learn(bytes(block))
-        return self._begin(fields, framing, end)
+        return self._begin(HTTPHeaders.adopt(fields), framing, end)
 
     def _learn(self, block: bytes) -> None:
         """Keep the lines with which both this block and the one before begin."""
@@ -316,10 +320,9 @@ class _MessageReader:
         self._known_framing = self._decide_framing(fields)
         self._seen = None
 
-    def _begin(self, fields: Fields, framing: Framing, end: int) -> Event:
+    def _begin(self, headers: HTTPHeaders, framing: Framing, end: int) -> Event:
         """A head is there: take note of it, and of where it ends."""
-        headers = self.headers = _new_headers(HTTPHeaders)
-        headers._fields = fields
+        self.headers = headers
         self.framing = framing
         self.max_body_size = self.limits.max_body_size
         self._pos = end

@@ -49,7 +49,7 @@ def _declared_length(fields: Fields) -> int | None:
     if "Transfer-Encoding" in fields:
         raise HTTPOutputError("Message with both Transfer-Encoding and Content-Length")
     # Characters are bytes here, so that only ASCII digits are decimal.
-    if not isinstance(value, str) or not value.isdecimal() or len(value) > _MOST_DIGITS:
+    if isinstance(value, list) or not value.isdecimal() or len(value) > _MOST_DIGITS:
         raise HTTPOutputError(f"Malformed Content-Length {value!r:.40}")
     return int(value)
 
@@ -76,7 +76,7 @@ class MessageWriter:
         method: str,
         version: str,
         keep_alive: bool,
-        chunk: bytes = b"",
+        chunk: bytes | None = None,
     ) -> bytes:
         """The head of the answer to a request of ``method`` and ``version``, and ``chunk``.
 
@@ -88,7 +88,7 @@ class MessageWriter:
         is too long for it.
         """
         fields = headers._fields
-        length = _declared_length(fields) if "Content-Length" in fields else None
+        length = _declared_length(fields)
         bodiless = status < 200 or status == 204 or status == 304 or method == "HEAD"
         chunked = False
         if length is None and not bodiless and "Transfer-Encoding" not in fields:

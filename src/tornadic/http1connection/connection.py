@@ -534,7 +534,8 @@ class HTTP1Connection(HTTPConnection):
                 data += writer.data(chunk)
         else:
             # What was promised to be waited for cannot be told from the next request.
-            keep_alive = self._keep_alive and not self._expects_continue
+            if self._expects_continue:
+                self._keep_alive = False
             _, code, reason = start_line
             data = writer.response_head(
                 code,  # type: ignore[arg-type]
@@ -542,8 +543,8 @@ class HTTP1Connection(HTTPConnection):
                 headers,
                 self._method,
                 self._version,
-                keep_alive,
-                chunk or b"",
+                self._keep_alive,
+                chunk,
             )
             self._keep_alive = writer.keep_alive
         self._started = True

@@ -55,7 +55,14 @@ class RuleIndex:
     def candidates(self, path: str) -> tuple[Candidate, ...]:
         """The rules that may match ``path``, in order."""
         found = self._by_path.get(path)
-        return self._candidates[self._find(path)] if found is None else found
+        if found is not None:
+            return found
+        # `_find`, in line.
+        texts = self._texts
+        i = bisect_right(texts, path) - 1
+        while not path.startswith(texts[i]):
+            i = self._parents[i]
+        return self._candidates[i]
 
     def _find(self, path: str) -> int:
         """The place of the longest text that ``path`` begins with."""

@@ -154,6 +154,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
     def clear(self) -> None:
         """Start the response anew: status 200, the default headers, nothing written."""
         headers = self._headers = _new_headers(HTTPHeaders)
+        headers._waiting = None
         headers._fields = {
             "Server": SERVER_NAME,
             "Content-Type": "text/html; charset=UTF-8",
@@ -363,10 +364,9 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
 
     def check_etag_header(self) -> bool:
         """Whether the client has what ``Etag`` stands for, so that a 304 will do."""
-        asked = self.request.headers._fields.get("If-None-Match")
+        asked = self.request.headers.peek("If-None-Match")
         if asked is None:
             return False
-        asked = asked if isinstance(asked, str) else ",".join(asked)
         return etags.matches(asked, self._headers.get("Etag", ""))
 
     # Errors
