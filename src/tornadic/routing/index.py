@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from tornadic.routing.matchers import PathMatches
-from tornadic.routing.patterns import read_pattern
+from tornadic.routing.patterns import is_anchored, read_pattern
 from tornadic.routing.rules import Rule
 
 __all__ = ["Candidate", "RuleIndex"]
@@ -24,19 +24,17 @@ Candidate = tuple[Rule, bool]
 
 
 class RuleIndex:
-    """An index of ``rules`` as they are now; ``size`` is how many they are."""
+    """An index of ``rules`` as they are now."""
 
-    __slots__ = ("_by_path", "_candidates", "_parents", "_texts", "size")
+    __slots__ = ("_by_path", "_candidates", "_parents", "_texts")
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         by_text: dict[str, _Ordered] = {"": []}
         by_path: dict[str, _Ordered] = {}
-        self.size = 0
-        for rule in rules:
+        for order, rule in enumerate(rules):
             text, is_whole = _literal_of(rule)
             places = by_path if is_whole else by_text
-            places.setdefault(text, []).append((self.size, rule, is_whole))
-            self.size += 1
+            places.setdefault(text, []).append((order, rule, is_whole))
         self._texts = sorted(by_text)
         self._parents = [0]
         for i in range(1, len(self._texts)):
@@ -95,4 +93,4 @@ def _literal_of(rule: Rule) -> tuple[str, bool]:
     pattern = matcher.regex.pattern
     parts = read_pattern(pattern)
     # A compiled pattern is taken as it is, and then its end may be open.
-    return parts.prefix, parts.is_literal and pattern.endswith("$")
+    return parts.prefix, parts.is_literal and is_anchored(pattern)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import functools
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from tornadic.http.errors import HTTPInputError
@@ -120,6 +121,37 @@ class _CallableDelegate(HTTPMessageDelegate):
         self._callback(self._request)
 
 
+class RuleList(list[Rule]):
+    """Rules, and an index of them that never is out of date."""
+
+    _by_path: RuleIndex | None = None
+
+    @property
+    def by_path(self) -> RuleIndex:
+        """The index, made when it is first asked for after a change."""
+        if self._by_path is None:
+            self._by_path = RuleIndex(self)
+        return self._by_path
+
+
+def _forgetting(name: str) -> Any:
+    change = getattr(list, name)
+
+    @functools.wraps(change)
+    def method(self: RuleList, *args: Any, **kwargs: Any) -> Any:
+        self._by_path = None
+        return change(self, *args, **kwargs)
+
+    return method
+
+
+for _name in (
+    *("append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"),
+    *("__delitem__", "__iadd__", "__imul__", "__setitem__"),
+):
+    setattr(RuleList, _name, _forgetting(_name))
+
+
 class RuleRouter(Router):
     """A router by rules, the first of which that matches counts.
 
@@ -127,10 +159,18 @@ class RuleRouter(Router):
     """
 
     def __init__(self, rules: Any = None) -> None:
-        self.rules: list[Rule] = []
-        self._index: RuleIndex | None = None
+        self.rules = []
         if rules:
             self.add_rules(rules)
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules, in order; a list that may be changed."""
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: Iterable[Rule]) -> None:
+        self._rules = RuleList(rules)
 
     def add_rules(self, rules: Any) -> None:
         """Add rules behind those that are there."""
@@ -141,23 +181,13 @@ class RuleRouter(Router):
                 matcher = PathMatches(rule[0]) if isinstance(rule[0], str) else rule[0]
                 rule = Rule(matcher, *rule[1:])
             self.rules.append(self.process_rule(rule))
-        self._index = None
-
-    @property
-    def index(self) -> RuleIndex:
-        """The rules, indexed by what their paths begin with."""
-        index = self._index
-        # Whoever changes `rules` itself changes how many they are.
-        if index is None or index.size != len(self.rules):
-            index = self._index = RuleIndex(self.rules)
-        return index
 
     def process_rule(self, rule: Rule) -> Rule:
         """Look at a rule that is being added; what is returned is added instead."""
         return rule
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
-        for rule, known in self.index.candidates(request.path):
+        for rule, known in self._rules.by_path.candidates(request.path):
             params = _NOTHING if known else rule.matcher.match(request)
             if params is None:
                 continue

@@ -44,10 +44,7 @@ class _ApplicationRouter(ReversibleRuleRouter):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         # What the base class does, and `get_target_delegate`, in one turn for handlers.
-        index = self._index
-        if index is None or index.size != len(self.rules):
-            index = self.index
-        for rule, known in index.candidates(request.path):
+        for rule, known in self._rules.by_path.candidates(request.path):
             matcher = rule.matcher
             if rule.target_is_handler and type(matcher) is PathMatches:
                 args, kwargs = _NO_GROUPS
@@ -108,6 +105,9 @@ class Application(ReversibleRouter):
         self.transforms: list[type[OutputTransform]] = list(transforms or ())
         if settings.get("debug"):
             settings.setdefault("serve_traceback", True)
+        if settings.get("xsrf_cookies"):
+            # A protection that is asked for and not there must not go unnoticed.
+            raise NotImplementedError("Tornadic has no protection against XSRF yet")
         self.wildcard_router = _ApplicationRouter(self, handlers)
         self.default_router = _ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
 

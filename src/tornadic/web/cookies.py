@@ -87,4 +87,8 @@ class CookiesMixin:
     def clear_all_cookies(self, **kwargs: Any) -> None:
         """Delete all cookies that the request came with; ``kwargs`` as `clear_cookie`."""
         for name in list(self.request.cookie_values):
+            try:
+                format_set_cookie(name, "")
+            except ValueError:
+                continue  # a name that only browsers take
             self.clear_cookie(name, **kwargs)

@@ -50,7 +50,8 @@ SERVER_NAME = f"Tornadic/{__version__}"
 
 _CONDITIONAL_METHODS = ("GET", "HEAD")
 
-_CONTROL = re.compile(r"[\x00-\x1F\x7F]")
+# Not to be sent: a character is a byte there.
+_CONTROL = re.compile(r"[^\x20-\x7E\x80-\xFF]")
 
 
 class RequestHandler(ArgumentsMixin, CookiesMixin):
@@ -168,7 +169,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Set the status; ``reason`` is its phrase (None: the usual one, or "Unknown").
 
-        Raises ValueError for a phrase with control characters.
+        Raises ValueError for a phrase with control characters, or beyond U+00FF.
         """
         self._status_code = status_code
         if reason is None:
@@ -209,7 +210,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         if isinstance(value, bytes):
             return value.decode("latin-1")
         if isinstance(value, int):
-            return str(int(value))
+            return str(value)
         if isinstance(value, datetime.datetime):
             return format_timestamp(value)
         raise TypeError(f"Unsupported header value {value!r}")
@@ -218,7 +219,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         """Send the client to ``url``, absolute or not, and finish.
 
         ``status`` is any from 300 to 399; without it 301 if ``permanent``, else 302.  Raises
-        RuntimeError if headers have gone out.
+        RuntimeError if headers have gone out, and ValueError for control characters.
         """
         if self._headers_written:
             raise RuntimeError("Cannot redirect after headers have been written")
@@ -226,9 +227,16 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
             status = 301 if permanent else 302
         elif not (isinstance(status, int) and 300 <= status <= 399):
             raise ValueError(f"{status!r} is no status of a redirect")
+        location = utf8(url).decode("latin-1")
+        if _CONTROL.search(location):
+            raise ValueError(f"Unsafe redirect target {location[:100]!r}")
         self.set_status(status)
-        self.set_header("Location", utf8(url))
+        self.set_header("Location", location)
         self.finish()
+
+    def reverse_url(self, name: str, *args: Any) -> str:
+        """The path of the rule called ``name``; see `.Application.reverse_url`."""
+        return self.application.reverse_url(name, *args)
 
     # Output
 
@@ -314,7 +322,7 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
                 status = 304
         if status in (204, 304) or 100 <= status < 200:
             if self._write_buffer:
-                raise AssertionError(f"Cannot send body with {status}")
+                raise RuntimeError(f"Cannot send body with {status}")
             self._clear_representation_headers()
         else:
             fields = self._headers._fields
@@ -387,7 +395,10 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
             exception = kwargs["exc_info"][1]
             if isinstance(exception, HTTPError) and exception.reason:
                 reason = exception.reason
-        self.set_status(status_code, reason=reason)
+        try:
+            self.set_status(status_code, reason=reason)
+        except ValueError:  # the phrase is unsafe, and an answer is due all the same
+            self.set_status(status_code)
         try:
             self.write_error(status_code, **kwargs)
         except Exception:
