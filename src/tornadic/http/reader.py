@@ -38,8 +38,6 @@ from tornadic.http.headers import (
     split_lines,
 )
 from tornadic.http.startlines import (
-    RequestStartLine,
-    ResponseStartLine,
     parse_response_start_line,
     read_request_line,
 )
@@ -274,12 +272,11 @@ class _MessageReader:
             waiting = data[rest : end - 2]
             if waiting and not can_wait(waiting, self._known_fields):
                 return self._read_block(data, begin, middle, learn=False)
-        if end - begin > self.limits.max_header_size:
-            raise HTTPInputError("Head of the message too long", 431)
-        headers = _new_headers(HTTPHeaders)
+        headers = self.headers = _new_headers(HTTPHeaders)
         headers._first = self._known_fields
         headers._waiting = waiting
-        return self._begin(headers, self._known_framing, end)
+        self.framing = self._known_framing
+        return self._begin(begin, end)
 
     def _read_block(
         self, data: bytes | bytearray, begin: int, middle: int, learn: bool = True
@@ -293,10 +290,23 @@ class _MessageReader:
             raise HTTPInputError("Head of the message too long", 431)
         block = data[middle:end]
         fields = _fields_of(block)
-        framing = self._decide_framing(fields)
+        self.headers = HTTPHeaders.adopt(fields)
+        self.framing = self._decide_framing(fields)
         if learn and self._remembers and len(block) <= _LARGEST_BLOCK_KEPT:
             self._learn(bytes(block))
-        return self._begin(HTTPHeaders.adopt(fields), framing, end)
+        return self._begin(begin, end)
+
+    def _begin(self, begin: int, end: int) -> Event:
+        """A head is there: take note of where it ends, and of what is to come."""
+        if end - begin > self.limits.max_header_size:
+            raise HTTPInputError("Head of the message too long", 431)
+        self.max_body_size = self.limits.max_body_size
+        self._pos = end
+        self._scanned = 0
+        self._skipped_line = False
+        if self.framing.body:
+            self._open_body(self.framing.body)
+        return HEAD
 
     def _learn(self, block: bytes) -> None:
         """Keep the lines with which both this block and the one before begin."""
@@ -319,18 +329,6 @@ class _MessageReader:
         self._known_fields = fields
         self._known_framing = self._decide_framing(fields)
         self._seen = None
-
-    def _begin(self, headers: HTTPHeaders, framing: Framing, end: int) -> Event:
-        """A head is there: take note of it, and of where it ends."""
-        self.headers = headers
-        self.framing = framing
-        self.max_body_size = self.limits.max_body_size
-        self._pos = end
-        self._scanned = 0
-        self._skipped_line = False
-        if framing.body:
-            self._open_body(framing.body)
-        return HEAD
 
     def _wait_for_empty_line(self) -> None:
         """Look at a head that is not whole yet: refuse at once what can never become one."""
@@ -358,8 +356,8 @@ class _MessageReader:
         self._scanned = 0
         return self.next_event()
 
-    def _parse_start_line(self, line: str) -> Any:
-        raise NotImplementedError
+    # What reads a start line.
+    _parse_start_line: Callable[[str], Any]
 
     def _decide_framing(self, fields: Fields) -> Framing:
         raise NotImplementedError
@@ -509,8 +507,7 @@ class RequestReader(_MessageReader):
 
     __slots__ = ()
 
-    def _parse_start_line(self, line: str) -> RequestStartLine:
-        return read_request_line(line)
+    _parse_start_line = staticmethod(read_request_line)
 
     def _decide_framing(self, fields: Fields) -> Framing:
         return frame_request(self.start_line, fields)
@@ -530,8 +527,7 @@ class ResponseReader(_MessageReader):
         super().__init__(limits)
         self.request_method = request_method
 
-    def _parse_start_line(self, line: str) -> ResponseStartLine:
-        return parse_response_start_line(line)
+    _parse_start_line = staticmethod(parse_response_start_line)
 
     def _decide_framing(self, fields: Fields) -> Framing:
         return frame_response(self.start_line, fields, self.request_method)

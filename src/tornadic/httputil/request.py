@@ -84,8 +84,9 @@ class HTTPServerRequest:
     ) -> None:
         if start_line is None:
             start_line = _start_line_of(method, uri, version)
-        self._receive(start_line, HTTPHeaders() if headers is None else headers, connection)
-        self.server_connection = server_connection
+        if headers is None:
+            headers = HTTPHeaders()
+        self.receive(start_line, headers, connection, server_connection)
         if body:
             self.body = body
         if host is not None:
@@ -93,27 +94,19 @@ class HTTPServerRequest:
         if files is not None:
             self.files = files
 
-    @classmethod
-    def of(
-        cls,
+    def receive(
+        self,
         start_line: RequestStartLine,
         headers: HTTPHeaders,
-        connection: HTTPConnection,
+        connection: HTTPConnection | None,
         server_connection: object,
-    ) -> HTTPServerRequest:
-        """The request of a head that has come: the constructor, in half the time."""
-        self = cls.__new__(cls)
-        self._receive(start_line, headers, connection)
-        self.server_connection = server_connection
-        return self
-
-    def _receive(
-        self, start_line: RequestStartLine, headers: HTTPHeaders, connection: HTTPConnection | None
     ) -> None:
+        """Take the head of the request: what the constructor does, for a request made bare."""
         self.method, target, self.version = start_line
         self.uri = target
         self.headers = headers
         self.connection = connection
+        self.server_connection = server_connection
         try:
             context = connection.context  # type: ignore[union-attr]
             self.remote_ip = context.remote_ip

@@ -55,12 +55,7 @@ class RuleIndex:
         found = self._by_path.get(path)
         if found is not None:
             return found
-        # `_find`, in line.
-        texts = self._texts
-        i = bisect_right(texts, path) - 1
-        while not path.startswith(texts[i]):
-            i = self._parents[i]
-        return self._candidates[i]
+        return self._candidates[self._find(path) if len(self._texts) > 1 else 0]
 
     def _find(self, path: str) -> int:
         """The place of the longest text that ``path`` begins with."""

@@ -77,7 +77,7 @@ class PathMatches(Matcher):
                 f"{self.regex.pattern!r}"
             )
         self.search = self.regex.match
-        self._is_named = bool(self.regex.groupindex)
+        self.is_named = bool(self.regex.groupindex)
         self._pieces = read_pattern(self.regex.pattern).pieces
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ class PathMatches(Matcher):
 
     def groups(self, match: re.Match[str]) -> tuple[tuple[str | None, ...], dict[str, str | None]]:
         """The groups by position, or by name, as they stand in the path: still escaped."""
-        return ((), match.groupdict()) if self._is_named else (match.groups(), {})
+        return ((), match.groupdict()) if self.is_named else (match.groups(), {})
 
     def reverse(self, *args: Any) -> str | None:
         """The path with ``args`` in place of the groups, escaped.

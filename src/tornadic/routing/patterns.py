@@ -42,6 +42,8 @@ def read_pattern(pattern: str) -> PatternParts:
         # One of several patterns: not even the first text is sure to be there.
         return PatternParts("", False, None)
     pattern = pattern.removeprefix("^")
+    # A dollar at the end that is only a character passes for the anchor, which it is not.
+    is_open = pattern.endswith("$") and not is_anchored(pattern)
     if is_anchored(pattern):
         pattern = pattern[:-1]
     pieces = [""]
@@ -62,7 +64,7 @@ def read_pattern(pattern: str) -> PatternParts:
         if is_optional and pattern[at : at + 1] in ("?", "+"):
             at += 1  # lazy or possessive: of no account for what can match
     if prefix is None:
-        return PatternParts(pieces[0], True, pieces)
+        return PatternParts(pieces[0], not is_open, pieces)
     return PatternParts(prefix, False, pieces)
 
 

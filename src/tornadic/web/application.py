@@ -44,7 +44,8 @@ class _ApplicationRouter(ReversibleRuleRouter):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         # What the base class does, and `get_target_delegate`, in one turn for handlers.
-        for rule, known in self._rules.by_path.candidates(request.path):
+        rules = self._rules
+        for rule, known in (rules._by_path or rules.by_path).candidates(request.path):
             matcher = rule.matcher
             if rule.target_is_handler and type(matcher) is PathMatches:
                 args, kwargs = _NO_GROUPS
@@ -52,7 +53,9 @@ class _ApplicationRouter(ReversibleRuleRouter):
                     match = matcher.search(request.path)
                     if match is None:
                         continue
-                    args, kwargs = matcher.groups(match)
+                    args, kwargs = (
+                        matcher.groups(match) if matcher.is_named else (match.groups(), {})
+                    )
                 return self.application.get_handler_delegate(
                     request, rule.target, rule.target_kwargs, args, kwargs
                 )

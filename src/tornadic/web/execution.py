@@ -31,6 +31,9 @@ __all__ = ["HandlerDelegate"]
 
 _EAGER = sys.version_info >= (3, 12)
 
+# The constructor has ten arguments to look at.
+_bare_request = HTTPServerRequest.__new__
+
 # The loop itself does not keep its tasks alive.
 _waiting: set[HandlerDelegate] = set()
 
@@ -98,7 +101,8 @@ class HandlerDelegate(HTTPMessageDelegate):
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         if self._connection is not None:
-            request = HTTPServerRequest.of(
+            request = _bare_request(HTTPServerRequest)
+            request.receive(
                 start_line,  # type: ignore[arg-type]
                 headers,
                 self._connection,
@@ -196,11 +200,21 @@ class HandlerDelegate(HTTPMessageDelegate):
             self._let_data_come()
 
     def _decode_path(self, handler: RequestHandler) -> None:
-        if self._path_args:
-            handler.path_args = [_decode(handler, arg, None) for arg in self._path_args]
-        if self._path_kwargs:
+        args, kwargs = self._path_args, self._path_kwargs
+        if not kwargs and (
+            # The usual path: text that stands for itself.
+            "%" not in self._request.path
+            and self._request.path.isascii()
+            and type(handler).decode_argument is ArgumentsMixin.decode_argument
+            and type(args) is tuple
+        ):
+            handler.path_args = list(args)
+            return
+        if args:
+            handler.path_args = [_decode(handler, arg, None) for arg in args]
+        if kwargs:
             handler.path_kwargs = {
-                name: _decode(handler, arg, name) for name, arg in self._path_kwargs.items()
+                name: _decode(handler, arg, name) for name, arg in kwargs.items()
             }
 
     def _go_on(self, handler: RequestHandler, coroutine: Any) -> None:
@@ -270,12 +284,6 @@ class HandlerDelegate(HTTPMessageDelegate):
 def _decode(handler: RequestHandler, value: bytes | str | None, name: str | None) -> str | None:
     """A group of the path as the handler gets it; text is still escaped, bytes are not."""
     if isinstance(value, str):
-        if (
-            "%" not in value
-            and value.isascii()
-            and type(handler).decode_argument is ArgumentsMixin.decode_argument
-        ):
-            return value
         value = url_unescape(value, encoding=None, plus=False)
     return None if value is None else handler.decode_argument(value, name=name)
 

@@ -367,7 +367,9 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
     def set_etag_header(self) -> None:
         """Set ``Etag`` to what `compute_etag` gives; called by `finish`."""
         etag = self.compute_etag()
-        if etag is not None:
+        if type(self).compute_etag is RequestHandler.compute_etag:
+            self._headers._fields["Etag"] = etag  # type: ignore[assignment]  # surely clean
+        elif etag is not None:
             self._headers["Etag"] = etag
 
     def check_etag_header(self) -> bool:
