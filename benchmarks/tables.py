@@ -79,14 +79,14 @@ def request_table(results: Mapping[str, Sequence[Sample]], target: Target | None
 
 
 def memory_table(results: Mapping[str, float], target: Target | None) -> str:
-    """Resident memory of an idle connection, least first."""
+    """Resident memory of an idle connection, least first; the target is in KiB."""
     reference = results.get(REFERENCE)
     rows = [
         (SERVERS[name].label, f"{results[name] / 1024:.2f}", _versus(results[name], reference))
         for name in sorted(results, key=results.__getitem__)
     ]
-    ratio = results[OURS] / reference if reference and OURS in results else None
-    return table(("server", "KiB/connection", "vs Tornado"), rows) + _verdict(ratio, target)
+    ours = results[OURS] / 1024 if OURS in results else None
+    return table(("server", "KiB/connection", "vs Tornado"), rows) + _verdict(ours, target)
 
 
 def median_ratio(ratio: Ratio) -> float:

@@ -247,8 +247,8 @@ def test_tables_state_ratio_and_target() -> None:
     ours, theirs = (Sample(cost, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1) for cost in (10.0, 100.0))
     requests = request_table({"tornado": [theirs], "tornadic": [ours]}, Target(Fraction(1, 9)))
     assert requests.endswith("target <= 1/9: 0.100 (met)")
-    memory = memory_table({"tornado": 2048.0, "tornadic": 1024.0}, Target(Fraction(1, 3)))
-    assert memory.endswith("target <= 1/3: 0.500 (not met)")
+    memory = memory_table({"tornado": 8192.0, "tornadic": 4096.0}, Target(Fraction(3)))
+    assert memory.endswith("target <= 3: 4.000 (not met)")
     ratio = Ratio(before=[10.0, 10.0, 10.0], after=[11.0, 30.0, 12.0])
     assert median_ratio(ratio) == 1.2
     scaling = scaling_table({"routes": {"tornadic": ratio}}, {"routes": Target(Fraction(6, 5))})

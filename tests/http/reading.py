@@ -14,6 +14,7 @@ from typing import Final, Literal
 from tornadic.http import headers as headers_module
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.framing import Framing
+from tornadic.http.headers import URGENT
 from tornadic.http.reader import END, HEAD, ReaderLimits, RequestReader, ResponseReader
 
 Reader = RequestReader | ResponseReader
@@ -78,10 +79,14 @@ class Listener:
         assert self.reader.buffered <= self._fed
         self.drain()
 
-    def drain(self) -> None:
-        """Take events until it takes more bytes; nothing comes after an error."""
+    def drain(self, one_message: bool = False) -> bool:
+        """Take events until it takes more bytes; nothing comes after an error.
+
+        With ``one_message`` it stops behind a message, and says whether it did.
+        """
         # A head and an end for every message, and no message takes less than 16 bytes.
-        most = self._fed + self._fed // 8 + 4
+        fed = self._fed or self.reader.buffered
+        most = fed + fed // 8 + 4
         for _ in range(most):
             try:
                 event = self.reader.next_event()
@@ -91,19 +96,24 @@ class Listener:
                 self.error = e.status
                 continue
             if event is None:
-                return
+                return False
             assert self.error is None, "an event after an error"
             self._note(event)
+            if one_message and not self.reader.in_message:
+                return True
         raise AssertionError("more events than bytes")
 
     def _note(self, event: object) -> None:
         reader = self.reader
         if event is HEAD:
-            fields = tuple(reader.headers.get_all())
+            headers = reader.headers
+            peeked = {name: headers.peek(name) for name in URGENT}
+            fields = tuple(headers.get_all())
+            assert peeked == {name: headers.get(name) for name in URGENT}
             self.events.append(Head(tuple(reader.start_line), fields, reader.framing))
             for name, _ in fields:
-                reader.headers.add(name, "spoilt")
-            reader.headers["X-Spoilt"] = "1"
+                headers.add(name, "spoilt")
+            headers["X-Spoilt"] = "1"
             if self._on_head is not None:
                 self._on_head(reader)
         elif event is END:
@@ -178,18 +188,17 @@ def _read_every_way(
         _agree(whole, read(make(), cut(data, [middle]), eof=eof, on_head=on_head))
     if eof:
         return whole
-    reader = make()
-    followed = read(reader, [data + behind], on_head=on_head)
+    followed = read(make(), [data + behind], on_head=on_head)
     if whole.error is not None:
         _agree(whole, followed)
-    else:
-        probe = make()
-        read(probe, [data])
-        if not whole.rest and not probe.in_message:
-            [last] = read(make(), [behind]).heads
-            assert followed.error is None
-            assert followed.heads == [*whole.heads, last]
-            assert followed.bodies == whole.bodies
+        return whole
+    probe = make()
+    read(probe, [data])
+    last = read(make(), [behind])
+    if not (whole.rest or probe.in_message or last.error):
+        assert followed.error is None
+        assert followed.heads == [*whole.heads, *last.heads]
+        assert followed.bodies == whole.bodies
     return whole
 
 
