@@ -65,7 +65,7 @@ class MessageWriter:
 
     def __init__(self) -> None:
         self.keep_alive = True
-        self.left: int | None = None
+        self.left: int | None = 0
         self._chunked = False
 
     def response_head(
@@ -149,4 +149,6 @@ class MessageWriter:
         """
         if self.left:
             raise HTTPOutputError(f"Tried to write {self.left} bytes less than Content-Length")
+        # Whatever is still written is too much.
+        self.left = 0
         return LAST_CHUNK if self._chunked else b""

@@ -243,7 +243,7 @@ class HTTP1Connection(HTTPConnection):
                 if ended:
                     if not self._on_end():
                         return
-                elif self.stream.closed():
+                elif self._state is _CLOSED or self.stream.closed():
                     return
             # Let the others have their turn.
             self.stream.io_loop.asyncio_loop.call_soon(self._continue)
@@ -567,8 +567,11 @@ class HTTP1Connection(HTTPConnection):
     def finish(self) -> None:
         """The message that was written is complete.
 
-        Raises `HTTPOutputError`, and closes, if it is less than the declared length.
+        Raises `HTTPOutputError`, and closes, if it is less than the declared length;
+        `RuntimeError` if none was begun since the last one.
         """
+        if not self._started:
+            raise RuntimeError("finish() without write_headers()")
         stream = self.stream
         if self._writer.left != 0:
             try:
@@ -579,6 +582,7 @@ class HTTP1Connection(HTTPConnection):
             if tail:
                 stream.send(tail)
         if self._server is None:
+            self._started = False
             return
         self._responded = True
         if self._advancing or self._state is not _RESPONDING:
