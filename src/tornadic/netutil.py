@@ -1,10 +1,11 @@
-"""Listening sockets, and what is read off addresses."""
+"""Listening sockets, what is read off addresses, and TLS options."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
+import ssl
 import stat
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,14 @@ from typing import Any
 from tornadic.ioloop import IOLoop
 from tornadic.log import gen_log
 
-__all__ = ["add_accept_handler", "bind_sockets", "bind_unix_socket", "is_valid_ip"]
+__all__ = [
+    "add_accept_handler",
+    "bind_sockets",
+    "bind_unix_socket",
+    "is_valid_ip",
+    "ssl_options_to_context",
+    "ssl_wrap_socket",
+]
 
 # No descriptors or memory to be had: it may pass, but not in the next turn of the loop.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -189,3 +197,70 @@ def is_valid_ip(ip: str) -> bool:
     except (socket.gaierror, UnicodeError):
         return False
     return bool(found)
+
+
+_SSL_OPTIONS = frozenset(
+    {"ca_certs", "cert_reqs", "certfile", "ciphers", "keyfile", "ssl_version"},
+)
+
+
+def ssl_options_to_context(
+    ssl_options: dict[str, Any] | ssl.SSLContext, server_side: bool | None = None
+) -> ssl.SSLContext:
+    """Turn a dictionary of TLS options into a context; a context is returned as it is.
+
+    The dictionary may have: ``certfile`` and ``keyfile``, files with our certificate and its
+    key (by default in the same file); ``ca_certs``, a file with authorities to trust;
+    ``cert_reqs``, whether the peer must have a certificate (`ssl.CERT_NONE`,
+    ``CERT_OPTIONAL``, ``CERT_REQUIRED``); ``ciphers``; ``ssl_version``, a ``PROTOCOL``
+    constant of `ssl`.
+
+    ``server_side``: by default a client requires a certificate and checks the name in it, and a
+    server requires none.  None is neither, checks nothing, and is deprecated.
+
+    Raises TypeError for other types, ValueError for other keys, and what `ssl` raises for files
+    that are missing (`OSError`) or no good (`ssl.SSLError`).
+    """
+    if isinstance(ssl_options, ssl.SSLContext):
+        return ssl_options
+    if not isinstance(ssl_options, dict):
+        raise TypeError(f"ssl_options must be a dict or an SSLContext, not {ssl_options!r}")
+    unknown = ssl_options.keys() - _SSL_OPTIONS
+    if unknown:
+        raise ValueError(f"unknown ssl_options: {', '.join(sorted(map(str, unknown)))}")
+    by_side = {
+        None: ssl.PROTOCOL_TLS,
+        True: ssl.PROTOCOL_TLS_SERVER,
+        False: ssl.PROTOCOL_TLS_CLIENT,
+    }
+    context = ssl.SSLContext(ssl_options.get("ssl_version", by_side[server_side]))
+    if "certfile" in ssl_options:
+        context.load_cert_chain(ssl_options["certfile"], ssl_options.get("keyfile"))
+    if "cert_reqs" in ssl_options:
+        if ssl_options["cert_reqs"] == ssl.CERT_NONE:
+            context.check_hostname = False  # else `ssl` refuses
+        context.verify_mode = ssl_options["cert_reqs"]
+    if "ca_certs" in ssl_options:
+        context.load_verify_locations(ssl_options["ca_certs"])
+    if "ciphers" in ssl_options:
+        context.set_ciphers(ssl_options["ciphers"])
+    return context
+
+
+def ssl_wrap_socket(
+    socket: socket.socket,
+    ssl_options: dict[str, Any] | ssl.SSLContext,
+    server_hostname: str | None = None,
+    server_side: bool | None = None,
+    **kwargs: Any,
+) -> ssl.SSLSocket:
+    """Put ``socket``, which is used up by it, under TLS.
+
+    ``ssl_options`` and ``server_side`` as for `ssl_options_to_context`; ``server_hostname`` is
+    what a client expects in the server's certificate; ``kwargs`` are for
+    `ssl.SSLContext.wrap_socket`.
+    """
+    context = ssl_options_to_context(ssl_options, server_side=server_side)
+    return context.wrap_socket(
+        socket, server_side=bool(server_side), server_hostname=server_hostname, **kwargs
+    )

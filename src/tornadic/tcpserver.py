@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from tornadic import gen
+from tornadic import gen, process
 from tornadic.ioloop import IOLoop
-from tornadic.iostream import IOStream
+from tornadic.iostream import IOStream, SSLIOStream
 from tornadic.log import app_log
-from tornadic.netutil import DEFAULT_BACKLOG, add_accept_handler, bind_sockets
+from tornadic.netutil import (
+    DEFAULT_BACKLOG,
+    add_accept_handler,
+    bind_sockets,
+    ssl_options_to_context,
+    ssl_wrap_socket,
+)
 
 __all__ = ["TCPServer"]
 
@@ -21,13 +28,19 @@ class TCPServer:
     Started by `listen`; or by `bind` and `start`; or by `add_sockets`, with what
     `.bind_sockets` gave.
 
+    ``ssl_options``, an `ssl.SSLContext` or a dictionary of options with at least a ``certfile``
+    (see `.ssl_options_to_context`), makes it a TLS server, whose streams are `.SSLIOStream`;
+    None for a plain one.  A dictionary is read now, and again when the attribute is set.
     ``max_buffer_size`` and ``read_chunk_size``, in bytes, are the streams' (see
     `.BaseIOStream`).
+
+    Raises KeyError without a ``certfile``, ValueError if it or the ``keyfile`` cannot be opened,
+    `ssl.SSLError` if they are no good.
     """
 
     def __init__(
         self,
-        ssl_options: Any = None,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
         max_buffer_size: int | None = None,
         read_chunk_size: int | None = None,
     ) -> None:
@@ -39,6 +52,12 @@ class TCPServer:
         self._bound: list[socket.socket] = []
         self._started = False
         self._stopped = False
+        # A context takes milliseconds to make; this is the one made of those options.
+        self._context_made_of: dict[str, Any] | ssl.SSLContext | None = None
+        self._context: ssl.SSLContext | None = None
+        if ssl_options is not None:
+            _check_files(ssl_options)
+            self._use_ssl_options(ssl_options)
 
     def listen(
         self,
@@ -78,11 +97,19 @@ class TCPServer:
         else:
             self._bound.extend(sockets)
 
-    def start(self) -> None:
-        """Accept connections on what `bind` listens on.  Raises RuntimeError if called twice."""
+    def start(self, num_processes: int | None = 1, max_restarts: int | None = None) -> None:
+        """Accept connections on what `bind` listens on.
+
+        With other than one process it forks, and returns in the children only; the arguments
+        are `.fork_processes`'.  No event loop may have been used before.
+
+        Raises RuntimeError if called twice.
+        """
         if self._started:
             raise RuntimeError("The server has been started already")
         self._started = True
+        if num_processes != 1:
+            process.fork_processes(num_processes, max_restarts)
         bound, self._bound = self._bound, []
         self.add_sockets(bound)
 
@@ -110,14 +137,66 @@ class TCPServer:
         raise NotImplementedError
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        stream: IOStream | None = None
         try:
-            stream = IOStream(
-                connection,
-                max_buffer_size=self.max_buffer_size,
-                read_chunk_size=self.read_chunk_size,
-            )
+            if self.ssl_options is None:
+                stream = IOStream(
+                    connection,
+                    max_buffer_size=self.max_buffer_size,
+                    read_chunk_size=self.read_chunk_size,
+                )
+            else:
+                stream = self._tls_stream(connection, self.ssl_options)
+                if stream is None:
+                    return
             future = self.handle_stream(stream, address)
             if future is not None:
                 IOLoop.current().add_future(gen.convert_yielded(future), lambda f: f.result())
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
+            # Nobody else may know it.
+            if stream is not None:
+                stream.close()
+            else:
+                connection.close()
+
+    def _tls_stream(
+        self, connection: socket.socket, options: dict[str, Any] | ssl.SSLContext
+    ) -> SSLIOStream | None:
+        """A stream over TLS, or None if the client has left already."""
+        context = self._use_ssl_options(options)
+        try:
+            connection.getpeername()
+            wrapped = ssl_wrap_socket(
+                connection, context, server_side=True, do_handshake_on_connect=False
+            )
+        except OSError:
+            connection.close()
+            return None
+        return SSLIOStream(
+            wrapped,
+            max_buffer_size=self.max_buffer_size,
+            read_chunk_size=self.read_chunk_size,
+        )
+
+    def _use_ssl_options(self, options: dict[str, Any] | ssl.SSLContext) -> ssl.SSLContext:
+        if self._context is None or self._context_made_of is not options:
+            self._context = ssl_options_to_context(options, server_side=True)
+            self._context_made_of = options
+        return self._context
+
+
+def _check_files(ssl_options: dict[str, Any] | ssl.SSLContext) -> None:
+    """Say now, and in plain words, what would fail with the first connection."""
+    if not isinstance(ssl_options, dict):
+        return
+    if "certfile" not in ssl_options:
+        raise KeyError('missing key "certfile" in ssl_options')
+    for key in ("certfile", "keyfile"):
+        if key not in ssl_options:
+            continue
+        try:
+            with open(ssl_options[key], "rb"):
+                pass
+        except OSError as e:
+            raise ValueError(f'{key} "{ssl_options[key]}" cannot be read: {e.strerror}') from e

@@ -147,7 +147,8 @@ def frame_response(start: ResponseStartLine, fields: Fields, request_method: str
         if len(values) != 1:
             raise HTTPInputError("Multiple unequal Content-Length values")
         body = _read_length(values.pop())
-    if request_method == "HEAD" or start.code in (204, 304) or start.code < 200:
+    is_tunnel = request_method == "CONNECT" and 200 <= start.code < 300
+    if request_method == "HEAD" or start.code in (204, 304) or start.code < 200 or is_tunnel:
         body = 0
     keep_alive = body != UNTIL_CLOSE and _keeps_alive(start.version, fields)
     return Framing(body, keep_alive, False)

@@ -45,7 +45,7 @@ URGENT = frozenset(
 # Lines with their CRLFs, all well-formed, and none of them urgent.
 _PATIENT_LINES = re.compile(
     rb"(?:"
-    rb"(?![CEHITceht](?i:onnection|ontent-length|xpect|ost|f-none-match|ransfer-encoding):)"
+    rb"(?![CEHITcehit](?i:onnection|ontent-length|xpect|ost|f-none-match|ransfer-encoding):)"
     rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7E\x80-\xFF]*+\r\n"
     rb")*+"
 )
@@ -61,25 +61,56 @@ _LONGEST_SPELLING_KEPT = 64
 _canonical: dict[str, str] = {}
 
 # Browsers send most lines again and again, also on other connections; such a line was checked
-# when it came first.  What is secret, or different every time, is not kept.
+# when it came first.  Only fields that are no secret, and not different every time, are kept.
 _LINES_KEPT = 1024
 _LONGEST_LINE_KEPT = 256
-_NEVER_KEPT = frozenset(
+_KEPT = frozenset(
     [
-        "Authorization",
-        "Content-Length",
-        "Cookie",
-        "Date",
-        "Etag",
-        "If-Modified-Since",
-        "If-None-Match",
-        "Last-Modified",
-        "Proxy-Authorization",
-        "Referer",
-        "Set-Cookie",
+        "Accept",
+        "Accept-Charset",
+        "Accept-Encoding",
+        "Accept-Language",
+        "Cache-Control",
+        "Connection",
+        "Content-Encoding",
+        "Content-Type",
+        "Dnt",
+        "Host",
+        "Keep-Alive",
+        "Origin",
+        "Pragma",
+        "Priority",
+        "Sec-Ch-Ua",
+        "Sec-Ch-Ua-Mobile",
+        "Sec-Ch-Ua-Platform",
+        "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Site",
+        "Sec-Fetch-User",
+        "Sec-Gpc",
+        "Server",
+        "Te",
+        "Transfer-Encoding",
+        "Upgrade",
+        "Upgrade-Insecure-Requests",
+        "User-Agent",
+        "Vary",
+        "X-Forwarded-Proto",
+        "X-Requested-With",
+        "X-Scheme",
     ]
 )
 _lines: dict[str, tuple[str, str]] = {}
+
+# These are known from the start, so that no flood of other names can keep them out.
+for _name in (
+    *_KEPT,
+    *URGENT,
+    *("Authorization", "Content-Length", "Cookie", "Date", "Etag", "Expires", "If-Match"),
+    *("If-Modified-Since", "Last-Modified", "Location", "Referer", "Set-Cookie"),
+    *("X-Forwarded-For", "X-Real-Ip", "X-Request-Id", "X-Xsrftoken"),
+):
+    _canonical[_name] = _canonical[_name.lower()] = _name
 
 
 def is_clean_text(raw: bytes | bytearray, line_ends: int = 0) -> bool:
@@ -169,7 +200,7 @@ def _read_line(line: str) -> tuple[str, str]:
     if key is None:
         key = _checked_name(name)
     field = key, value.strip(" \t")
-    if key not in _NEVER_KEPT and len(line) <= _LONGEST_LINE_KEPT:
+    if key in _KEPT and len(line) <= _LONGEST_LINE_KEPT:
         if len(_lines) >= _LINES_KEPT:
             _lines.clear()
         _lines[line] = field

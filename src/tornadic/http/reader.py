@@ -181,7 +181,7 @@ class _MessageReader:
         shorter body.
         """
         if self._step is _MessageReader._read_until_close:
-            self._step = _MessageReader._finish
+            self._step = _MessageReader._read_rest
         elif self.in_message or self.buffered:
             self._step = _MessageReader._read_nothing
             raise HTTPInputError("Connection closed within a message")
@@ -233,6 +233,9 @@ class _MessageReader:
 
     def _finish(self) -> Event:
         self._step = None
+        if self._pos == len(self._data):
+            self._data = b""
+            self._pos = 0
         return END
 
     # The head
@@ -301,9 +304,13 @@ class _MessageReader:
         if end - begin > self.limits.max_header_size:
             raise HTTPInputError("Head of the message too long", 431)
         self.max_body_size = self.limits.max_body_size
-        self._pos = end
         self._scanned = 0
         self._skipped_line = False
+        if end == len(self._data):
+            # A connection may be idle now, and is not to hold on to anything.
+            self._data = b""
+            end = 0
+        self._pos = end
         if self.framing.body:
             self._open_body(self.framing.body)
         return HEAD
@@ -416,6 +423,10 @@ class _MessageReader:
         piece = self._take(self.limits.chunk_size)
         self._count(len(piece))
         return piece
+
+    def _read_rest(self) -> Event:
+        """What is left of a body that ended with the stream, and then its end."""
+        return self._read_until_close() or self._finish()
 
     def _read_chunked(self) -> Event:
         pieces: list[bytes] = []

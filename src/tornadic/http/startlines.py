@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from tornadic.http.errors import HTTPInputError
@@ -19,13 +20,15 @@ __all__ = [
 ]
 
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
+_CONTROL = re.compile(r"[\x00-\x1F\x7F]")
 _TARGET = re.compile(r"[^\x00-\x20\x7F]+")
-_STATUS_LINE = re.compile(r"(HTTP/[0-9]\.[0-9]) ([0-9]{3})(?: ([\t\x20-\x7E\x80-\xFF]*))?")
+_STATUS_LINE = re.compile(r"(HTTP/[0-9]\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7E\x80-\xFF]*))?")
 
 _LONGEST_METHOD = 32
-# The registered methods that need no second look.
-_METHODS = frozenset(
-    ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"]
+
+# What nearly every request begins with; what does not is looked at piece by piece.
+_USUAL_LINE = re.compile(
+    r"(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS|TRACE) (/[!-~\x80-\xFF]*+) (HTTP/1\.[01])"
 )
 
 
@@ -56,19 +59,19 @@ def read_request_line(line: str) -> RequestStartLine:
     longer than any that is in use, and 400 for the rest, such as a target that is in none of
     the four forms of RFC 9112 section 3.2.
     """
+    usual = _USUAL_LINE.fullmatch(line)
+    if usual is not None:
+        return _new_start_line(RequestStartLine, usual.groups())
     parts = line.split(" ")
-    if len(parts) != 3:
+    if len(parts) != 3 or _CONTROL.search(line):
         raise HTTPInputError("Malformed HTTP request line")
     method, target, version = parts
-    if not (line.isascii() and line.isprintable()) and not _TARGET.fullmatch(target):
-        raise HTTPInputError("Control character in the request line")
     if version != "HTTP/1.1":
         _check_version(version)
-    if method not in _METHODS:
-        _check_method(method)
+    _check_method(method)
     if target[:1] != "/" or method == "CONNECT":
         _check_target_form(method, target)
-    return _new_start_line(RequestStartLine, parts)
+    return RequestStartLine(method, target, version)
 
 
 def _check_method(method: str) -> None:
@@ -87,23 +90,32 @@ def _check_version(version: str) -> None:
 
 
 # RFC 3986 section 3.2.2, without user information; a port is checked for its range below.
-_HOST = re.compile(r"(?:\[[0-9A-Fa-fvV:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::([0-9]{0,5}))?")
+_HOST = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::([0-9]{0,5}))?"
+)
 
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?#]+)(?:[/?][^#]*)?", re.IGNORECASE)
-_AUTHORITY_FORM = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\\\[\]]+):[0-9]{1,5}")
+_AUTHORITY_FORM = re.compile(r".+:[0-9]+")
 
 
 @lru_cache(256)
 def is_valid_host(host: str) -> bool:
     """Whether ``host`` may stand in a ``Host`` field (RFC 9110 section 7.2)."""
     match = _HOST.fullmatch(host)
-    return match is not None and int(match.group(1) or 0) <= 65535
+    if match is None or int(match[2] or 0) > 65535:
+        return False
+    if match[1]:
+        try:
+            IPv6Address(match[1])
+        except ValueError:
+            return False
+    return True
 
 
 def _check_target_form(method: str, target: str) -> None:
     """Refuse a target that is neither of the forms its method allows, and is not a path."""
     if method == "CONNECT":
-        well_formed = _AUTHORITY_FORM.fullmatch(target) is not None
+        well_formed = _AUTHORITY_FORM.fullmatch(target) is not None and is_valid_host(target)
     elif target == "*":
         well_formed = method == "OPTIONS"
     else:

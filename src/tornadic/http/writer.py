@@ -17,7 +17,8 @@ __all__ = ["MessageWriter", "encode_chunk"]
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-_MOST_DIGITS = 18
+# What readers take, ours among them.
+_MOST_DIGITS = 15
 
 
 def encode_chunk(data: bytes) -> bytes:
@@ -34,7 +35,8 @@ _STATUS_LINES_KEPT = 128
 
 
 def _status_line(status: int, reason: str) -> str:
-    if not isinstance(status, int) or not _PHRASE.fullmatch(reason):
+    is_number = isinstance(status, int) and not isinstance(status, bool)
+    if not is_number or not 100 <= status <= 999 or not _PHRASE.fullmatch(reason):
         raise ValueError(f"Unsafe status line {status!r} {reason[:100]!r}")
     line = f"HTTP/1.1 {status} {reason}"
     if len(_status_lines) < _STATUS_LINES_KEPT:
@@ -149,6 +151,8 @@ class MessageWriter:
         """
         if self.left:
             raise HTTPOutputError(f"Tried to write {self.left} bytes less than Content-Length")
+        tail = LAST_CHUNK if self._chunked else b""
         # Whatever is still written is too much.
         self.left = 0
-        return LAST_CHUNK if self._chunked else b""
+        self._chunked = False
+        return tail

@@ -35,7 +35,7 @@ from tornadic.http.interfaces import (
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
 )
-from tornadic.http.reader import END, HEAD, RequestReader, ResponseReader
+from tornadic.http.reader import HEAD, RequestReader, ResponseReader
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http.statuses import error_response
 from tornadic.http.writer import MessageWriter
@@ -101,6 +101,7 @@ class HTTP1Connection(HTTPConnection):
         "_informational",
         "_keep_alive",
         "_method",
+        "_peer_closed",
         "_progress",
         "_reader",
         "_responded",
@@ -157,6 +158,8 @@ class HTTP1Connection(HTTPConnection):
         self._advancing = False
         # The stream does not read, for too much is held back.
         self._stalled = False
+        # The stream has closed while a client's delegate was waited for.
+        self._peer_closed = False
         self._body_timeout: float | None = None
         self._held_since: float | None = None
         self._progress = 0
@@ -243,7 +246,7 @@ class HTTP1Connection(HTTPConnection):
                 if ended:
                     if not self._on_end():
                         return
-                elif self._state is _CLOSED or self.stream.closed():
+                elif self._state is _CLOSED or (self._server is not None and self.stream.closed()):
                     return
             # Let the others have their turn.
             self.stream.io_loop.asyncio_loop.call_soon(self._continue)
@@ -262,6 +265,10 @@ class HTTP1Connection(HTTPConnection):
     def _await_bytes(self) -> None:
         """Nothing more can be made of what came: note for what we wait, and read on."""
         reader = self._reader
+        if self._peer_closed:
+            self._peer_closed = False
+            self.stream_closed()
+            return
         if reader.in_message:
             if self._responded and not self._keep_alive:
                 # The answer is complete, and the rest of the request is of no interest.
@@ -455,6 +462,10 @@ class HTTP1Connection(HTTPConnection):
         """Take note that the stream has closed; not for programs."""
         if self._state is _CLOSED:
             return
+        if self.is_client and self._blocked:
+            # The delegate first takes what had come before.
+            self._peer_closed = True
+            return
         state = self._state
         if state is not _RESPONDING and state is not _LINGERING and self._close_body():
             return
@@ -482,10 +493,10 @@ class HTTP1Connection(HTTPConnection):
             self._reader.feed_eof()
         except HTTPInputError:
             return False
-        if not self.is_client or self._reader.next_event() is not END:
+        if not self.is_client or not self._reader.in_message:
             return False
         self._keep_alive = False
-        self._on_end()
+        self._advance()
         return True
 
     def close(self) -> None:

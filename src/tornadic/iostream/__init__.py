@@ -6,11 +6,15 @@ from tornadic.iostream.errors import (
     StreamClosedError,
     UnsatisfiableReadError,
 )
+from tornadic.iostream.pipes import PipeIOStream
 from tornadic.iostream.sockets import IOStream
+from tornadic.iostream.tls import SSLIOStream
 
 __all__ = [
     "BaseIOStream",
     "IOStream",
+    "PipeIOStream",
+    "SSLIOStream",
     "StreamBufferFullError",
     "StreamClosedError",
     "UnsatisfiableReadError",

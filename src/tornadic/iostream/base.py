@@ -42,8 +42,21 @@ __all__ = ["BaseIOStream", "Sink"]
 DEFAULT_MAX_BUFFER_SIZE = 104857600
 DEFAULT_READ_CHUNK_SIZE = 65536
 
-# A peer that hangs up is an everyday matter, not worth a line in the log.
-_HANG_UPS = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT, errno.ESHUTDOWN)
+# Chunks read for one read before other streams get their turn.
+_CHUNKS_PER_TURN = 16
+
+# A peer that hangs up, or does not answer, is an everyday matter, not worth a line in the log.
+HANG_UPS = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.ENOTCONN,
+        errno.EPIPE,
+        errno.ESHUTDOWN,
+        errno.ETIMEDOUT,
+    }
+)
 
 ExcInfo = (
     None
@@ -206,8 +219,14 @@ class BaseIOStream:
         self._pending = pending
         if self._buffer is None:
             self._buffer = ReadBuffer()
-        self._serve(self._buffer)
+        try:
+            self._serve(self._buffer)
+        except BaseException:
+            self._pending = None  # such as a delimiter that is no bytes
+            raise
         if self._pending is None:
+            if self._close_callback is not None:
+                self._watch_reading()  # which stops when the buffer is full
             return future
         if self._closed:
             self._pending = None
@@ -242,25 +261,26 @@ class BaseIOStream:
         buffer = self._buffer
         if buffer is None:
             buffer = self._buffer = ReadBuffer()
-        while not self._closed:
-            data = self._receive_or_close()
+        for _ in range(_CHUNKS_PER_TURN):
+            room = self.max_buffer_size - len(buffer)
+            # A full buffer is no harm yet: what comes next may be the end.
+            size = max(min(room, self.read_chunk_size), 1)
+            data = self._receive_or_close(size)
             if data is None:
                 return
             buffer.append(data)
-            self._serve(buffer)
-            if self._closed:
-                return
-            if len(buffer) > self.max_buffer_size:
+            if room <= 0:
                 gen_log.error("Reached maximum read buffer size")
                 self.close(exc_info=StreamBufferFullError("Reached maximum read buffer size"))
                 return
-            if self._pending is None or len(data) < self.read_chunk_size:
+            self._serve(buffer)
+            if self._closed or self._pending is None or len(data) < size:
                 return
 
-    def _receive_or_close(self) -> bytes | None:
+    def _receive_or_close(self, size: int) -> bytes | None:
         """The next bytes; None if there are none now, or ever again (then it is closed)."""
         try:
-            data = self._receive(self.read_chunk_size)
+            data = self._receive(size)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as e:
@@ -335,16 +355,19 @@ class BaseIOStream:
         """
         if self._pending is not None or self._sink is not None:
             raise AssertionError("Already reading")
-        self._sink = sink
         rest = self._take_buffer()
-        self._watch_reading()
+        if self._closed:
+            self._loop.call_soon(sink.stream_closed)
+            if not rest:
+                return
+        else:
+            self._sink = sink
+            self._watch_reading()
         if rest:
             try:
                 sink.feed(rest)
             except Exception as e:
                 self._sink_failed(e)
-        if self._closed:
-            self._loop.call_soon(sink.stream_closed)
 
     def detach_sink(self, unread: bytes = b"") -> None:
         """Take the sink off, and put back ``unread``, which it took and has no use for."""
@@ -367,7 +390,7 @@ class BaseIOStream:
         if self._closed:
             raise StreamClosedError(real_error=self.error)
         if isinstance(data, (bytearray, memoryview)):
-            if isinstance(data, memoryview) and data.readonly:
+            if isinstance(data, memoryview) and data.readonly and data.c_contiguous:
                 data = data.cast("B")
             else:
                 data = bytes(data)  # the caller may change it before it goes out
@@ -404,7 +427,8 @@ class BaseIOStream:
             if sent:
                 data = memoryview(data)[sent:]
             self._loop.add_writer(self.fileno(), self._on_writable)
-        queue.append(data)
+        if data:
+            queue.append(data)
         return False
 
     def _transmit(self, data: bytes | memoryview) -> int:
@@ -484,6 +508,9 @@ class BaseIOStream:
         if isinstance(pending, ReadUntilClose):
             self._resolve(pending, self._take_buffer())
         self._closed = True
+        if self._loop.is_closed():
+            self.close_fd()
+            return  # there is nobody left who could be told
         self.pause_reading()
         self._loop.remove_writer(self.fileno())
         self.close_fd()
@@ -497,7 +524,7 @@ class BaseIOStream:
             self.close()
 
     def _fail(self, error: OSError) -> None:
-        if error.errno not in _HANG_UPS:
+        if error.errno not in HANG_UPS:
             gen_log.warning("Error on a stream to %s: %s", self.fileno(), error)
         self.close(exc_info=error)
 

@@ -17,10 +17,7 @@ __all__ = ["PendingRead", "ReadBytes", "ReadInto", "ReadUntil", "ReadUntilClose"
 
 
 class PendingRead:
-    """A read that somebody waits for.
-
-    ``wanted`` is a number of bytes it takes at the least before it is worth asking again.
-    """
+    """A read, and the future of whoever waits for it."""
 
     __slots__ = ("future",)
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Any, TypeVar
+import ssl
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tornadic.iostream.base import BaseIOStream
 from tornadic.iostream.errors import StreamClosedError
 from tornadic.log import gen_log
+from tornadic.netutil import ssl_wrap_socket
+
+if TYPE_CHECKING:
+    from tornadic.iostream.tls import SSLIOStream
 
 __all__ = ["IOStream"]
 
@@ -64,8 +69,11 @@ class IOStream(BaseIOStream):
         """Connect to ``address`` (of the socket's family, its host an IP address).
 
         The future gives the stream, or raises `StreamClosedError` whose ``real_error`` says
-        why; then the stream is closed.  ``server_hostname`` matters only under TLS.
+        why; then the stream is closed.  What is written meanwhile goes out afterwards.
+        ``server_hostname`` matters only under TLS.
         """
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
         future: asyncio.Future[_Self] = self._loop.create_future()
         self._connecting = future
         try:
@@ -80,19 +88,82 @@ class IOStream(BaseIOStream):
         return future
 
     def _on_writable(self) -> None:
-        future = self._connecting
-        if future is not None:
-            error = self.get_fd_error()
-            if error is not None:
-                self.close(exc_info=error)
-                return
-            self._connecting = None
-            if not future.done():
-                future.set_result(self)
-        if self._queue is None:
-            self._loop.remove_writer(self.socket)
-        else:
+        if self._connecting is not None:
+            self._finish_connecting(self._connecting)
+        if self._queue is not None:
             super()._on_writable()
+        elif not self._closed:
+            self._loop.remove_writer(self.socket)
+
+    def _finish_connecting(self, future: asyncio.Future[Any]) -> None:
+        error = self.get_fd_error()
+        if error is not None:
+            self.close(exc_info=error)
+            return
+        self._connecting = None
+        self._connected(future)
+
+    def _connected(self, future: asyncio.Future[Any]) -> None:
+        if not future.done():
+            future.set_result(self)
+
+    def start_tls(
+        self,
+        server_side: bool,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> asyncio.Future[SSLIOStream]:
+        """Go on under TLS, on a new stream over the same socket; this one is closed then.
+
+        ``ssl_options``: see `.ssl_wrap_socket`; None for the defaults, under which a client
+        checks the server's certificate against the system's authorities and
+        ``server_hostname``.
+
+        The future gives the new stream when both sides have agreed, or raises the error that
+        kept them from it, such as an `ssl.SSLError`.  Cancelling it closes the new stream.
+        Raises ValueError if something is being read or written or is in the buffer, or if the
+        options do not go together; in the latter case the stream is closed.
+        """
+        from tornadic.iostream.tls import SSLIOStream, default_context
+
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
+        if not self._is_idle():
+            raise ValueError("IOStream is not idle; cannot convert to SSL")
+        if ssl_options is None:
+            ssl_options = default_context(server_side)
+        self.pause_reading()
+        try:
+            wrapped = ssl_wrap_socket(
+                self.socket,
+                ssl_options,
+                server_hostname=server_hostname,
+                server_side=server_side,
+                do_handshake_on_connect=False,
+            )
+        except BaseException:
+            self.socket.close()
+            raise
+        finally:
+            self._closed = True
+        stream = SSLIOStream(
+            wrapped, self.max_buffer_size, self.read_chunk_size, self.max_write_buffer_size
+        )
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            stream.set_close_callback(callback)
+        future = stream.wait_for_handshake()
+        future.add_done_callback(lambda done: stream.close() if done.cancelled() else None)
+        return future
+
+    def _is_idle(self) -> bool:
+        return not (
+            self._pending is not None
+            or self._sink is not None
+            or self._connecting is not None
+            or self._buffer
+            or self.writing()
+        )
 
     def _signal_closed(self) -> None:
         future = self._connecting

@@ -64,10 +64,10 @@ class _EpollWatcher:
         self._given_up: set[int] = set()
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
+        self._epoll.register(fd, select.EPOLLIN)
         if not self._callbacks:
             self._loop.add_reader(self._epoll.fileno(), self._handle_events)
         self._callbacks[fd] = callback
-        self._epoll.register(fd, select.EPOLLIN)
 
     def unwatch(self, fd: int) -> None:
         del self._callbacks[fd]
