@@ -203,7 +203,7 @@ class TestHosts:
             "[2001:DB8::1]",
             "[::ffff:10.0.0.1]",
             "%65xample.com",
-            "a!$&'()*+,;=~",
+            "a!$&'()*+;=~",
         ],
     )
     def test_valid(self, host: str) -> None:

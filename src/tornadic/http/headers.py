@@ -229,7 +229,7 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     Takes what `dict` takes, or another `HTTPHeaders`.  What could end a line is never in here:
     assigning a name that is no token, or a value with a control character or one beyond U+00FF,
-    raises ValueError.
+    raises ValueError, and a value that is no text TypeError.
     """
 
     __slots__ = ("__weakref__", "_fields", "_first", "_waiting")
@@ -354,6 +354,8 @@ class HTTPHeaders(MutableMapping[str, str]):
             if not TOKEN.fullmatch(name):
                 raise ValueError(f"Illegal header name {name[:100]!r}")
             key = _canonicalise(name)
+        if not isinstance(value, str):
+            raise TypeError(f"A header value is text, not {value!r}")
         if not (value.isascii() and value.isprintable()) and not _BYTES_VALUE.fullmatch(value):
             raise ValueError(f"Unsafe header value {value[:100]!r}")
         self._fields[key] = value

@@ -89,9 +89,10 @@ def _check_version(version: str) -> None:
         raise HTTPInputError(f"Unexpected HTTP version {version!r}", 505)
 
 
-# RFC 3986 section 3.2.2, without user information; a port is checked for its range below.
+# RFC 3986 section 3.2.2, without user information, and without the comma by which a proxy may
+# have joined two hosts; a port is checked for its range below.
 _HOST = re.compile(
-    r"(?:\[([0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::([0-9]{0,5}))?"
+    r"(?:\[([0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*)(?::([0-9]{0,5}))?"
 )
 
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?#]+)(?:[/?][^#]*)?", re.IGNORECASE)

@@ -8,9 +8,9 @@ loop, and the next one that is here already follows in the same turn, up to a bo
 A server's connection is in one of these states::
 
     IDLE --> HEAD --> BODY --> RESPONDING --> IDLE ...
-      |        |        |          `--------> LINGERING --> CLOSED
-      `--------+--------+--(refused, late)---------^           ^
-                        any state --(closed or detached)-------'
+      |        |        |          |
+      `--------+--------+----------+--(refused, or the last answer)--> LINGERING --> CLOSED
+                  any state --(late, closed by the peer, or detached)--> CLOSED
 
 IDLE waits for a request, HEAD for the rest of its head, BODY for the rest of its body,
 RESPONDING for the program's answer.  LINGERING has sent its last byte and throws away what still
@@ -643,7 +643,7 @@ class HTTP1Connection(HTTPConnection):
             return late > (params.header_timeout or parameters.DEFAULT_HEADER_TIMEOUT)
         if state is _BODY:
             limit = self._body_timeout or params.body_timeout
-            if limit is None:
+            if not limit:
                 limit = parameters.DEFAULT_BODY_TIMEOUT + self._progress / parameters.LEAST_RATE
             return late > limit
         return state is _LINGERING and late > LINGER_SECONDS
