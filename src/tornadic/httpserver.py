@@ -194,6 +194,9 @@ class _ForwardedDelegate(HTTPMessageDelegate):
     def finish(self) -> None:
         self._delegate.finish()
 
+    def answered(self) -> None:
+        self._delegate.answered()
+
     def on_connection_close(self) -> None:
         self._delegate.on_connection_close()
 

@@ -259,8 +259,16 @@ def ssl_wrap_socket(
     ``ssl_options`` and ``server_side`` as for `ssl_options_to_context`; ``server_hostname`` is
     what a client expects in the server's certificate; ``kwargs`` are for
     `ssl.SSLContext.wrap_socket`.
+
+    Raises ValueError for a name that cannot be one, and what `ssl` raises; with a ValueError the
+    socket stays as it was.
     """
     context = ssl_options_to_context(ssl_options, server_side=server_side)
+    # `ssl` would find out when it has taken the socket, and lose it.
+    if server_hostname is not None and (
+        "\0" in server_hostname or not server_hostname.encode("idna")
+    ):
+        raise ValueError(f"{server_hostname!r} is no host name")
     return context.wrap_socket(
         socket, server_side=bool(server_side), server_hostname=server_hostname, **kwargs
     )

@@ -5,6 +5,7 @@ Everything comes of one `random.Random`, so that a seed stands for all of it.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import Final
 
@@ -198,7 +199,9 @@ class Grammar:
             body = random.choice(BODIES)
             lines.append(b"Content-Length: %d" % len(body))
         elif kind < 0.6 and b"HTTP/1.0" not in start:
-            lines.append(random.choice([b"Transfer-Encoding: chunked"] * 3 + [b"TRANSFER-encoding:CHUNKED"]))
+            lines.append(
+                random.choice([b"Transfer-Encoding: chunked"] * 3 + [b"TRANSFER-encoding:CHUNKED"])
+            )
             body = self._chunks()
         elif of_responses and kind < 0.7:
             body = random.choice(BODIES)
@@ -218,7 +221,9 @@ class Grammar:
             digits = b"%x" % len(piece)
             if random.random() < 0.2:
                 digits = digits.upper().zfill(random.choice([2, 8, 16, 17]))
-            extension = random.choice([b"", b"", b"", b";", b';a="b"', b"; \xff", b";" + b"e" * 253])
+            extension = random.choice(
+                [b"", b"", b"", b";", b';a="b"', b"; \xff", b";" + b"e" * 253]
+            )
             wire += digits + extension + b"\r\n" + piece + b"\r\n"
         trailers = random.choice([b"", b"", b"", b"X: 1\r\n", b"Content-Length: 5\r\nX:\r\n"])
         return wire + random.choice([b"0", b"0", b"000", b"0;x"]) + b"\r\n" + trailers + b"\r\n"
@@ -255,6 +260,8 @@ class Grammar:
         kind = random.random()
         if kind < 0.25:
             return [data[i : i + 1] for i in range(len(data))]
-        places = sorted(random.randrange(len(data) + 1) for _ in range(random.choice([1, 2, 5, 20])))
+        places = sorted(
+            random.randrange(len(data) + 1) for _ in range(random.choice([1, 2, 5, 20]))
+        )
         bounds = [0, *places, len(data)]
-        return [data[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+        return [data[a:b] for a, b in pairwise(bounds) if a < b]

@@ -7,6 +7,7 @@ one empty line before a message, ``chunked`` as the only coding, the limits.
 
 from __future__ import annotations
 
+import ipaddress
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from typing import Final
 TCHAR: Final = frozenset((string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode())
 DIGIT: Final = frozenset(b"0123456789")
 HEXDIG: Final = frozenset(b"0123456789abcdefABCDEF")
-HOST_CHAR: Final = frozenset((string.ascii_letters + string.digits + "-._~%!$&'()*+,;=").encode())
-LITERAL_CHAR: Final = HEXDIG | frozenset(b":.vV")
+# No comma: two hosts that somebody has joined must not pass for one.
+HOST_CHAR: Final = frozenset((string.ascii_letters + string.digits + "-._~%!$&'()*+;=").encode())
 
 CR, LF, HTAB, SP, DEL = 13, 10, 9, 32, 127
 MOST_LINES: Final = 200
@@ -166,9 +167,8 @@ class Conversation:
         message.keep_alive = b"close" not in options and (not old or b"keep-alive" in options)
         codings = values_of(message, b"transfer-encoding")
         lengths = values_of(message, b"content-length")
-        if codings:
-            if lengths or old or len(codings) > 1 or codings[0].lower() != b"chunked":
-                raise Invalid("transfer coding")
+        if codings and (lengths or old or [one.lower() for one in codings] != [b"chunked"]):
+            raise Invalid("transfer coding")
         if self._methods is not None:
             lengths = [one.strip(b" \t") for value in lengths for one in value.split(b",")]
             if len(set(lengths)) > 1:
@@ -277,7 +277,7 @@ def is_target(method: bytes, target: bytes) -> bool:
     """Section 3.2: the four forms."""
     if method == b"CONNECT":
         host, colon, port = target.rpartition(b":")
-        return bool(host and colon and port) and is_authority(target, CONNECT_CHARS)
+        return bool(host and colon and port) and is_authority(target)
     if target[:1] == b"/":
         return True
     if target == b"*":
@@ -292,27 +292,38 @@ def is_target(method: bytes, target: bytes) -> bool:
     return rest[:1] not in (b"", b":") and is_authority(rest)
 
 
-# The reader lets an authority be any name; whoever connects there looks at it again.
-CONNECT_CHARS: Final = frozenset(range(0x21, 0x100)) - frozenset(b"/?#@:\\[]\x7f")
-
-
-def is_authority(text: bytes, chars: frozenset[int] = HOST_CHAR) -> bool:
+def is_authority(text: bytes) -> bool:
     """RFC 3986 section 3.2 without user information: a host, and perhaps a port."""
     if text[:1] == b"[":
         literal, bracket, rest = text[1:].partition(b"]")
-        if not bracket or not literal or not LITERAL_CHAR.issuperset(literal):
+        if not bracket or not is_ipv6(literal):
             return False
     else:
         host, colon, port = text.partition(b":")
         rest = colon + port
-        if not chars.issuperset(host):
+        if not HOST_CHAR.issuperset(host) or not is_percent_encoded(host):
             return False
     if not rest:
         return True
     port = rest[1:]
-    return rest[0] == ord(":") and len(port) <= 5 and DIGIT.issuperset(port) and (
-        int(port or b"0") <= 65535
-    )
+    if rest[0] != ord(":") or len(port) > 5 or not DIGIT.issuperset(port):
+        return False
+    return int(port or b"0") <= 65535
+
+
+def is_ipv6(text: bytes) -> bool:
+    if b"%" in text or not text.isascii():
+        return False
+    try:
+        ipaddress.IPv6Address(text.decode())
+    except ValueError:
+        return False
+    return True
+
+
+def is_percent_encoded(text: bytes) -> bool:
+    """Whether two hexadecimal digits stand behind every percent sign."""
+    return all(len(one) >= 2 and HEXDIG.issuperset(one[:2]) for one in text.split(b"%")[1:])
 
 
 def check_hosts(hosts: list[bytes], old: bool) -> None:
@@ -328,6 +339,7 @@ def read_status_line(line: bytes) -> tuple[bytes, ...]:
     version, _, rest = line.partition(b" ")
     code, _, reason = rest.partition(b" ")
     check_version(version)
-    if len(code) != 3 or not DIGIT.issuperset(code):
+    # RFC 9110 section 15 knows none below 100.
+    if len(code) != 3 or not DIGIT.issuperset(code) or code[:1] == b"0":
         raise Invalid("status")
     return version, code, reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.fuzz.campaign import campaign
 from tests.fuzz.comparison import compare
 from tests.fuzz.reference import Conversation, Limits
@@ -41,6 +42,44 @@ def check(data: bytes, pieces: list[bytes], limits: ReaderLimits, eof: bool) -> 
 def test_a_server_lives_through_it() -> None:
     with watched_logs() as faults:
         run(attack(faults))
+
+
+HOST = b"Host: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        # A log line with what some take for a line end.
+        b"GET /a\x85b HTTP/1.1\r\n" + HOST,
+        b"BREW /a\x85b HTTP/1.1\r\n" + HOST,
+        b"GET /a?b=\x85 HTTP/1.1\r\n" + HOST,
+        b"GET /a HTTP/1.1\r\nHost: \x85\r\n\r\n",
+        # Hosts that the standard library chokes on.
+        b"GET /a HTTP/1.1\r\nHost: [:ce:1]:80\r\n\r\n",
+        b"GET http://[:ce:1]:80/ HTTP/1.1\r\n" + HOST,
+        # An expected body that is here, and is none.
+        b"PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n"
+        + HOST
+        + b"0\r\n\r\nGET / HTTP/1.1\r\n"
+        + HOST,
+        # A condition in small letters behind what the reader knows.
+        (b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        + b"GET /a HTTP/1.1\r\nHost: a\r\nif-none-match: *\r\n\r\n",
+    ],
+)
+def test_what_was_found_before(data: bytes) -> None:
+    async def main() -> None:
+        server = FuzzedServer(ReaderLimits())
+        try:
+            for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
+                await server.check(data, pieces)
+        finally:
+            await server.close()
+
+    with watched_logs() as faults:
+        run(main())
+    assert not faults.records
 
 
 async def attack(faults: Faults) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 from tornadic.http import headers as headers_module
@@ -161,7 +162,7 @@ def bytewise(data: bytes) -> list[bytes]:
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     """``data`` cut at ``places``, wherever they are."""
     bounds = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
-    return [data[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+    return [data[a:b] for a, b in pairwise(bounds) if a < b]
 
 
 def forget_lines() -> None:

@@ -161,7 +161,9 @@ class TestHosts:
     def test_double_or_malformed(self, host: str | list[str], version: str) -> None:
         refuses_request({"Host": host}, version=version)
 
-    @pytest.mark.parametrize("host", ["", "example.com", "example.com:80", "[::1]:8888", "10.0.0.1"])
+    @pytest.mark.parametrize(
+        "host", ["", "example.com", "example.com:80", "[::1]:8888", "10.0.0.1"]
+    )
     def test_well_formed(self, host: str) -> None:
         assert request({"Host": host}) == (0, True, False)
 

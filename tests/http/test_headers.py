@@ -102,8 +102,10 @@ class TestReadingFields:
 
     @pytest.mark.parametrize(
         "line",
-        ["", ":", ": a", " A: b", "\tA: b", "A : b", "A\t: b", "A b: c", "nothing", "(A): b"]
-        + ["A\xe9: b", "A\x00: b", "A,B: c", '"A": b', "A/B: c", "{A}: b", "A@B: c", "A[]: b"],
+        [
+            *["", ":", ": a", " A: b", "\tA: b", "A : b", "A\t: b", "A b: c", "nothing", "(A): b"],
+            *["A\xe9: b", "A\x00: b", "A,B: c", '"A": b', "A/B: c", "{A}: b", "A@B: c", "A[]: b"],
+        ],
     )
     def test_malformed(self, line: str) -> None:
         for lines in ([line], ["A: 1", line], ["A: 1", line, "B: 2"]):
@@ -366,7 +368,6 @@ class TestWaiting:
         lambda headers: headers.get("none", 7),
         lambda headers: headers.get_list("X-A"),
         lambda headers: "cookie" in headers,
-        lambda headers: 5 in list(headers),
         len,
         bool,
         list,

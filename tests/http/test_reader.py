@@ -172,7 +172,9 @@ class TestMalformedHeads:
     def test_other_statuses(self, start: str, status: int) -> None:
         refused(requests(head(start)), status)
 
-    @pytest.mark.parametrize("junk", [b"\x00", b"GET / HT\x00", b"a\nb", b"GET / HTTP/1.1\r\nX: \x01"])
+    @pytest.mark.parametrize(
+        "junk", [b"\x00", b"GET / HT\x00", b"a\nb", b"GET / HTTP/1.1\r\nX: \x01"]
+    )
     def test_what_can_never_become_a_head_is_refused_at_once(self, junk: bytes) -> None:
         refused(requests(junk))
 

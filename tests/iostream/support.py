@@ -122,8 +122,13 @@ async def raw(**options: Any) -> AsyncIterator[tuple[IOStream, socket.socket]]:
 
 def reset(peer: socket.socket) -> None:
     """Hang up with a reset instead of the usual good-bye."""
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    linger_not(peer)
     peer.close()
+
+
+def linger_not(peer: socket.socket) -> None:
+    """Let closing ``peer`` be a reset."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def receive(peer: socket.socket, size: int) -> bytes:

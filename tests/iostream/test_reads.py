@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -621,7 +622,7 @@ class TestHowTheBytesAreCut:
         self, data: bytes, cuts: list[int], delimiter: bytes, max_bytes: int | None
     ) -> None:
         places = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
-        pieces = [data[i:j] for i, j in zip(places, places[1:], strict=False)]
+        pieces = [data[i:j] for i, j in pairwise(places)]
         assert b"".join(pieces) == data
 
         def read() -> list[PendingRead]:
@@ -648,7 +649,7 @@ class TestHowTheBytesAreCut:
     )
     def test_so_many_bytes(self, data: bytes, cuts: list[int], size: int) -> None:
         places = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
-        pieces = [data[i:j] for i, j in zip(places, places[1:], strict=False)]
+        pieces = [data[i:j] for i, j in pairwise(places)]
         target = bytearray(size)
         into = self.outcome(ReadInto(memoryview(target), False), pieces)
         assert self.outcome(ReadBytes(size, False), pieces) == (

@@ -52,6 +52,9 @@ class HTTPMessageDelegate:
     def finish(self) -> None:
         """The message is complete."""
 
+    def answered(self) -> None:
+        """The answer is complete before the message was; what still comes is thrown away."""
+
     def on_connection_close(self) -> None:
         """The connection closed before the message was complete; nothing more is called."""
 

@@ -64,7 +64,8 @@ MAX_CHUNK_LINE: Final = 256
 MAX_CHUNKS_PER_EVENT: Final = 128
 """Small chunks that are joined into one event: fewer calls, yet a bounded time for each."""
 
-# A memo of a larger block would be paid for by connections that are idle.
+# What is remembered, secrets in it too, is the connection's own and goes with it; a memo of
+# more would be paid for by connections that are idle.
 _LARGEST_BLOCK_KEPT = 1024
 
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
@@ -196,6 +197,12 @@ class _MessageReader:
         """Whether a head was read whose message has not ended yet."""
         return self._step is not None
 
+    def forget_head(self) -> None:
+        """Let go of a head that was dealt with, but for what the next may be compared to."""
+        del self.headers
+        if not self._line:
+            self.start_line = None
+
     def take_rest(self) -> bytes:
         """Give up what was fed and not read yet; it belongs to another protocol now."""
         rest = bytes(memoryview(self._data)[self._pos :])
@@ -251,6 +258,8 @@ class _MessageReader:
         if middle - begin > self.limits.max_header_size:
             raise HTTPInputError("Head of the message too long", 431)
         line = self._line = data[begin:middle]
+        if len(line) > _LARGEST_BLOCK_KEPT:
+            self._line = b""  # too long to hold on to while the connection is idle
         start_line = self.start_line = self._parse_start_line(line[:-2].decode("latin-1"))
         if start_line.version != self._known_version:
             # What is known was framed for another version.
@@ -268,7 +277,7 @@ class _MessageReader:
         if not self._known_is_whole:
             rest = end
             # The known lines end in CRLF, which may be half of the empty line's.
-            end = data.find(b"\r\n\r\n", rest - 2) + 4
+            end = data.find(b"\r\n\r\n", max(rest - 2, begin + self._scanned)) + 4
             if end < 4:
                 self._wait_for_empty_line()
                 return None

@@ -93,7 +93,13 @@ class MessageWriter:
         length = _declared_length(fields)
         bodiless = status < 200 or status == 204 or status == 304 or method == "HEAD"
         chunked = False
-        if length is None and not bodiless and "Transfer-Encoding" not in fields:
+        if "Transfer-Encoding" in fields:
+            # Whoever asks for chunks gets them from us, if the peer can take them.
+            if fields.pop("Transfer-Encoding") != "chunked":
+                raise HTTPOutputError("Transfer-Encoding other than chunked")
+        elif length is not None and (status < 200 or status == 204):
+            del fields["Content-Length"]  # RFC 9110 section 8.6
+        if length is None and not bodiless:
             chunked = version != "HTTP/1.0"
             if chunked:
                 fields["Transfer-Encoding"] = "chunked"

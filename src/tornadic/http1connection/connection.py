@@ -99,6 +99,7 @@ class HTTP1Connection(HTTPConnection):
         "_expects_continue",
         "_held_since",
         "_informational",
+        "_is_held",
         "_keep_alive",
         "_method",
         "_peer_closed",
@@ -114,6 +115,8 @@ class HTTP1Connection(HTTPConnection):
         "_state",
         "_sweeper",
         "_version",
+        "_write_generation",
+        "_write_mark",
         "_write_since",
         "_writer",
         "context",
@@ -158,12 +161,16 @@ class HTTP1Connection(HTTPConnection):
         self._advancing = False
         # The stream does not read, for too much is held back.
         self._stalled = False
+        # A delegate's awaitable is waited for.
+        self._is_held = False
         # The stream has closed while a client's delegate was waited for.
         self._peer_closed = False
         self._body_timeout: float | None = None
         self._held_since: float | None = None
         self._progress = 0
         self._write_since: float | None = None
+        self._write_generation = 0
+        self._write_mark = 0
 
     # Reading
 
@@ -249,17 +256,25 @@ class HTTP1Connection(HTTPConnection):
                 elif self._state is _CLOSED or (self._server is not None and self.stream.closed()):
                     return
             # Let the others have their turn.
-            self.stream.io_loop.asyncio_loop.call_soon(self._continue)
+            self._continue_soon()
         except HTTPInputError as e:
             self._refuse(e)
         except Exception:
             app_log.error("Uncaught exception", exc_info=True)
-            self.stream.close()
+            self._give_up()
+        except BaseException:
+            self._give_up()
+            raise
         finally:
             self._advancing = False
 
+    def _continue_soon(self) -> None:
+        # In the connection's own context: a request does not inherit from the one before.
+        stream = self.stream
+        stream.io_loop.asyncio_loop.call_soon(self._continue, context=stream.context)
+
     def _continue(self) -> None:
-        if self._state is not _CLOSED:
+        if self._state is not _CLOSED and self._state is not _LINGERING:
             self._advance()
 
     def _await_bytes(self) -> None:
@@ -339,6 +354,8 @@ class HTTP1Connection(HTTPConnection):
 
     def _on_end(self) -> bool:
         """The message is complete; whether to go on with what is here."""
+        if self._state is _CLOSED:
+            return False
         if self.is_client and self._informational >= 0:
             return True
         self._state = _RESPONDING
@@ -354,10 +371,17 @@ class HTTP1Connection(HTTPConnection):
         """Ask for no further event until ``waiting`` is done; ``ended`` if that was the last."""
         if self._sweeper is not None:
             self._held_since = self._sweeper.now
-        future = gen.convert_yielded(waiting)
-        self.stream.io_loop.add_future(future, lambda done: self._release(done, ended))
+        self._is_held = True
+        gen.convert_yielded(waiting).add_done_callback(
+            lambda done: self._release(done, ended), context=self.stream.context
+        )
 
     def _release(self, future: asyncio.Future[Any], ended: bool) -> None:
+        self._is_held = False
+        if self._held_since is not None and self._sweeper is not None:
+            # The time that we took is not the peer's.
+            self._since += self._sweeper.now - self._held_since
+            self._held_since = None
         try:
             future.result()
         except HTTPInputError as e:
@@ -366,16 +390,10 @@ class HTTP1Connection(HTTPConnection):
         except (Exception, asyncio.CancelledError) as e:
             if not isinstance(e, StreamClosedError):
                 app_log.error("Uncaught exception", exc_info=True)
-            if not self.stream.closed():
-                self.stream.close()
+            self._give_up()
             return
-        if self._state is _CLOSED:
-            return
-        if self._held_since is not None and self._sweeper is not None:
-            # The time that we took is not the peer's.
-            self._since += self._sweeper.now - self._held_since
-            self._held_since = None
-        self._advance(ended)
+        if self._state is not _CLOSED and self._state is not _LINGERING:
+            self._advance(ended)
 
     def _refuse(self, error: HTTPInputError) -> None:
         """The peer sent what is no HTTP: say so if that is still possible, and close."""
@@ -384,9 +402,12 @@ class HTTP1Connection(HTTPConnection):
         self._delegate = self._close_callback = None
         self._blocked = True
         if delegate is not None and not self._responded:
-            delegate.on_connection_close()
+            try:
+                delegate.on_connection_close()
+            except Exception:
+                app_log.error("Uncaught exception", exc_info=True)
         if self.is_client or self._started or self.stream.closed():
-            self.stream.close()
+            self._give_up()
             return
         self.stream.send(error_response(error.status, http_date(time.time())))
         self._linger()
@@ -402,13 +423,15 @@ class HTTP1Connection(HTTPConnection):
             if stream.writing():
                 # Whoever does not read the answers gets no more of them.
                 self._blocked = True
-                stream.io_loop.add_future(stream.drained(), self._answer_sent)
+                stream.drained().add_done_callback(self._answer_sent, context=stream.context)
                 return False
             self._state = _IDLE
             self._since = self._sweeper.now if self._sweeper is not None else 0.0
             self._started = self._responded = False
+            self._method = ""
             self._body_timeout = None
             self._progress = 0
+            self._reader.forget_head()
             if self._reader.buffered:
                 return True
             self._blocked = False
@@ -452,7 +475,7 @@ class HTTP1Connection(HTTPConnection):
             self.stream.resume_reading()
         if self.stream.closed():
             return
-        self.stream.io_loop.add_future(self.stream.drained(), self._half_close)
+        self.stream.drained().add_done_callback(self._half_close)
 
     def _half_close(self, drained: asyncio.Future[None]) -> None:
         if drained.exception() is None:
@@ -462,13 +485,36 @@ class HTTP1Connection(HTTPConnection):
         """Take note that the stream has closed; not for programs."""
         if self._state is _CLOSED:
             return
-        if self.is_client and self._blocked:
-            # The delegate first takes what had come before.
-            self._peer_closed = True
-            return
+        if self._server is None:
+            if self._is_held:
+                # The delegate first takes what had come before.
+                self._peer_closed = True
+                return
+            if self._reader.in_message and self._take_end():
+                return
+        self._end_connection()
+
+    def _take_end(self) -> bool:
+        """Read what is left before the stream's end; whether that is seen to."""
+        try:
+            self._reader.feed_eof()
+        except HTTPInputError:
+            return False
+        self._keep_alive = False
+        self._advance()
+        return self._state is _CLOSED or self._is_held
+
+    def _give_up(self) -> None:
+        """Close the stream, and be done with it even if it has closed before."""
+        self._peer_closed = False
+        if not self.stream.closed():
+            self.stream.close()
+        elif self._state is not _CLOSED:
+            self._end_connection()
+
+    def _end_connection(self) -> None:
+        """Nothing more will come, or can be sent: tell everyone who waits."""
         state = self._state
-        if state is not _RESPONDING and state is not _LINGERING and self._close_body():
-            return
         self._state = _CLOSED
         self._blocked = True
         if self._sweeper is not None:
@@ -486,18 +532,6 @@ class HTTP1Connection(HTTPConnection):
             self._server.connection_closed()
         else:
             self._end_reading(False)
-
-    def _close_body(self) -> bool:
-        """Whether the stream's end was the proper end of the message's body."""
-        try:
-            self._reader.feed_eof()
-        except HTTPInputError:
-            return False
-        if not self.is_client or not self._reader.in_message:
-            return False
-        self._keep_alive = False
-        self._advance()
-        return True
 
     def close(self) -> None:
         """Close the stream."""
@@ -534,9 +568,12 @@ class HTTP1Connection(HTTPConnection):
         """Write a head, and ``chunk``, the first piece of the body, with it.
 
         ``headers`` gets what the framing takes.  Raises ValueError if a control character would
-        go out, `HTTPOutputError` if ``chunk`` is longer than the declared length.
+        go out, `HTTPOutputError` if ``chunk`` is longer than the declared length, RuntimeError on
+        a server if there is no request to answer, or it has been answered.
         """
         writer = self._writer
+        if self._server is not None and (self._responded or not self._method):
+            raise RuntimeError("There is no request to answer")
         if self.is_client:
             assert isinstance(start_line, RequestStartLine)
             self._method = start_line.method
@@ -596,8 +633,11 @@ class HTTP1Connection(HTTPConnection):
             self._started = False
             return
         self._responded = True
+        self._close_callback = None
         if self._advancing or self._state is not _RESPONDING:
             # Whoever hands the request on sees to what is next, once it is read to its end.
+            if self._state is not _RESPONDING and self._delegate is not None:
+                self._delegate.answered()
             if self._expects_continue:
                 self._keep_alive = False
             if not self._keep_alive and not self._advancing and self._state is _BODY:
@@ -605,7 +645,7 @@ class HTTP1Connection(HTTPConnection):
                 self._linger()
             return
         if self._end_exchange():
-            stream.io_loop.asyncio_loop.call_soon(self._continue)
+            self._continue_soon()
 
     # What a program may set
 
@@ -650,10 +690,14 @@ class HTTP1Connection(HTTPConnection):
 
     def _is_stuck(self, now: float) -> bool:
         """Whether what waits to be written goes more slowly than it may."""
-        if self._write_since is None:
+        stream = self.stream
+        if self._write_since is None or self._write_generation != stream.write_generation:
+            # It had all gone out meanwhile.
             self._write_since = now
+            self._write_generation = stream.write_generation
+            self._write_mark = stream.sent_from_queue
         limit = self.params.write_timeout or parameters.DEFAULT_WRITE_TIMEOUT
-        limit += self.stream.sent_from_queue / parameters.LEAST_RATE
+        limit += (stream.sent_from_queue - self._write_mark) / parameters.LEAST_RATE
         return now - self._write_since > limit
 
     def expire(self) -> None:

@@ -16,8 +16,8 @@ from tornadic.util import GzipDecompressor
 __all__ = ["InflatingDelegate"]
 
 PIECES_PER_TURN = 16
-"""Pieces of a megabyte, at most, inflated before others get their turn: a thousandth of their
-size may have been enough to make them."""
+"""Pieces of ``chunk_size`` inflated before others get their turn: a thousandth of their size may
+have been enough to make them."""
 
 
 class InflatingDelegate(HTTPMessageDelegate):
@@ -27,12 +27,13 @@ class InflatingDelegate(HTTPMessageDelegate):
     ``max_body_size`` bytes (413), and for data that is malformed, cut short or followed by more.
     """
 
-    __slots__ = ("_chunk_size", "_decompressor", "_delegate", "_size", "max_body_size")
+    __slots__ = ("_chunk_size", "_closed", "_decompressor", "_delegate", "_size", "max_body_size")
 
     def __init__(self, delegate: HTTPMessageDelegate, max_body_size: int, chunk_size: int) -> None:
         self._delegate = delegate
         self.max_body_size = max_body_size
         self._size = 0
+        self._closed = False
         self._chunk_size = chunk_size
         self._decompressor: GzipDecompressor | None = None
 
@@ -52,7 +53,7 @@ class InflatingDelegate(HTTPMessageDelegate):
 
     async def _inflate(self, decompressor: GzipDecompressor, data: bytes) -> None:
         pieces = 0
-        while data:
+        while data and not self._closed:
             pieces += 1
             if pieces % PIECES_PER_TURN == 0:
                 await asyncio.sleep(0)
@@ -77,5 +78,9 @@ class InflatingDelegate(HTTPMessageDelegate):
                 raise HTTPInputError("Gzip body cut short") from e
         self._delegate.finish()
 
+    def answered(self) -> None:
+        self._delegate.answered()
+
     def on_connection_close(self) -> None:
+        self._closed = True
         self._delegate.on_connection_close()

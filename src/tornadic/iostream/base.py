@@ -16,6 +16,8 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -106,12 +108,14 @@ class BaseIOStream:
         "_reading",
         "_sink",
         "_write_futures",
+        "context",
         "error",
         "io_loop",
         "max_buffer_size",
         "max_write_buffer_size",
         "nothing_waits",
         "read_chunk_size",
+        "write_generation",
     )
 
     def __init__(
@@ -128,7 +132,12 @@ class BaseIOStream:
             read_chunk_size or DEFAULT_READ_CHUNK_SIZE, max(self.max_buffer_size // 2, 1)
         )
         self.max_write_buffer_size = max_write_buffer_size
+        # What is read is handled in the context of whoever made the stream, not of whoever
+        # happened to resume it.
+        self.context = copy_context()
         self.error: BaseException | None = None
+        # Counts how often something had to wait: progress of the writing, for a time-out.
+        self.write_generation = 0
         self._buffer: ReadBuffer | None = None
         self._queue: WriteQueue | None = None
         self._write_futures: deque[tuple[int, asyncio.Future[None]]] | None = None
@@ -224,15 +233,12 @@ class BaseIOStream:
         except BaseException:
             self._pending = None  # such as a delimiter that is no bytes
             raise
-        if self._pending is None:
-            if self._close_callback is not None:
-                self._watch_reading()  # which stops when the buffer is full
-            return future
-        if self._closed:
-            self._pending = None
-            raise StreamClosedError(real_error=self.error)
-        self._read_for_pending()
         if self._pending is not None:
+            if self._closed:
+                self._pending = None
+                raise StreamClosedError(real_error=self.error)
+            self._read_for_pending()
+        if self._pending is not None or self._close_callback is not None:
             self._watch_reading()
         return future
 
@@ -330,7 +336,9 @@ class BaseIOStream:
     def _watch_reading(self) -> None:
         if not self._reading and not self._closed:
             self._reading = True
-            self.io_loop.shared(read_watcher).watch(self._descriptor(), self._on_readable)
+            self.io_loop.shared(read_watcher).watch(
+                self._descriptor(), partial(self.context.run, self._on_readable)
+            )
 
     def pause_reading(self) -> None:
         """Read nothing from the descriptor, until `resume_reading` or the next read."""
@@ -357,7 +365,7 @@ class BaseIOStream:
             raise AssertionError("Already reading")
         rest = self._take_buffer()
         if self._closed:
-            self._loop.call_soon(sink.stream_closed)
+            self._loop.call_soon(sink.stream_closed, context=self.context)
             if not rest:
                 return
         else:
@@ -424,6 +432,7 @@ class BaseIOStream:
                 return True
             if queue is None:
                 queue = self._queue = WriteQueue()
+            self.write_generation += 1
             if sent:
                 data = memoryview(data)[sent:]
             self._loop.add_writer(self.fileno(), self._on_writable)
@@ -540,7 +549,7 @@ class BaseIOStream:
                 future.set_exception(StreamClosedError(real_error=self.error))
                 future.exception()  # whoever wants it awaits it; nobody need
         if self._sink is not None:
-            self._loop.call_soon(self._sink.stream_closed)
+            self._loop.call_soon(self._sink.stream_closed, context=self.context)
             self._sink = None
         if self._close_callback is not None:
             callback = self._close_callback

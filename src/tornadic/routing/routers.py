@@ -83,6 +83,10 @@ class RoutingDelegate(HTTPMessageDelegate):
         assert self._delegate is not None
         self._delegate.finish()
 
+    def answered(self) -> None:
+        if self._delegate is not None:
+            self._delegate.answered()
+
     def on_connection_close(self) -> None:
         if self._delegate is not None:
             self._delegate.on_connection_close()

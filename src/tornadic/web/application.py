@@ -56,12 +56,19 @@ class _ApplicationRouter(ReversibleRuleRouter):
                     args, kwargs = (
                         matcher.groups(match) if matcher.is_named else (match.groups(), {})
                     )
-                return self.application.get_handler_delegate(
-                    request, rule.target, rule.target_kwargs, args, kwargs
-                )
+                delegate = request._delegate
+                if delegate is None:
+                    return self.application.get_handler_delegate(
+                        request, rule.target, rule.target_kwargs, args, kwargs
+                    )
+                request._delegate = None
+                delegate.set_target(request, rule.target, rule.target_kwargs, args, kwargs)
+                return delegate  # type: ignore[no-any-return]
             params = _NOTHING if known else matcher.match(request)
             if params is None:
                 continue
+            if not isinstance(rule.target, _ApplicationRouter):
+                request._delegate = None  # whoever is asked now may put something in between
             if rule.target_kwargs:
                 params = {**params, "target_kwargs": rule.target_kwargs}
             delegate = self.get_target_delegate(rule.target, request, **params)
@@ -111,6 +118,11 @@ class Application(ReversibleRouter):
         if settings.get("xsrf_cookies"):
             # A protection that is asked for and not there must not go unnoticed.
             raise NotImplementedError("Tornadic has no protection against XSRF yet")
+        # Whether no subclass has a word in who answers a request.
+        self.finds_directly = (
+            type(self).find_handler is Application.find_handler
+            and type(self).get_handler_delegate is Application.get_handler_delegate
+        )
         self.wildcard_router = _ApplicationRouter(self, handlers)
         self.default_router = _ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
 
@@ -191,11 +203,7 @@ class Application(ReversibleRouter):
         ``target_kwargs`` go to its ``initialize``, the others to its method: bytes are decoded by
         `RequestHandler.decode_argument`, text is a piece of the path as it was sent.
         """
-        delegate: HandlerDelegate | None = request._delegate
-        if delegate is None or delegate._application is not self:
-            delegate = HandlerDelegate(self, None, None)
-        else:
-            request._delegate = None
+        delegate = HandlerDelegate(self, None, None)
         delegate.set_target(request, target_class, target_kwargs, path_args, path_kwargs)
         return delegate
 

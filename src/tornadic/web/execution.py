@@ -108,10 +108,12 @@ class HandlerDelegate(HTTPMessageDelegate):
                 self._connection,
                 self._server_connection,
             )
-            # Where the rule leads to a handler, `Application.get_handler_delegate` takes this
-            # delegate, instead of making another.
-            request._delegate = self
-            found = self._application.find_handler(request)
+            # Where a rule of the application's own leads to a handler, and nobody comes between,
+            # this delegate is set on it, instead of another being made.
+            application = self._application
+            if application.finds_directly:
+                request._delegate = self
+            found = application.find_handler(request)
             if found is not self:
                 request._delegate = None
                 self._other = found
@@ -148,6 +150,12 @@ class HandlerDelegate(HTTPMessageDelegate):
         # In a context of its own, as a task would be: what a handler sets, no other sees.
         copy_context().run(self._run)
 
+    def answered(self) -> None:
+        if self._other is not None:
+            self._other.answered()
+        elif self._body is not None and not self._body.done():
+            self._body.set_result(None)
+
     def on_connection_close(self) -> None:
         self._chunks = None
         if self._other is not None:
@@ -169,7 +177,7 @@ class HandlerDelegate(HTTPMessageDelegate):
                 handler = self._handler_class(application, request, **self._handler_kwargs)
             else:
                 handler = self._handler_class(application, request)
-        except Exception as e:
+        except (Exception, asyncio.CancelledError) as e:
             # A handler of no kind in particular says what became of this one.
             _fail(RequestHandler(application, request), e)
             self._let_data_come()
@@ -182,6 +190,9 @@ class HandlerDelegate(HTTPMessageDelegate):
                 raise HTTPError(405)
             if self._path_args or self._path_kwargs:
                 self._decode_path(handler)
+            if type(handler).on_connection_close is not RequestHandler.on_connection_close:
+                connection: Any = request.connection
+                connection.set_close_callback(handler.on_connection_close)
             waiting = handler.prepare()
             if waiting is not None or self._body is not None:
                 self._go_on(handler, self._after_prepare(handler, waiting))
@@ -195,7 +206,7 @@ class HandlerDelegate(HTTPMessageDelegate):
                     self._go_on(handler, self._after_method(handler, waiting))
                 elif handler._auto_finish and not handler._finished:
                     handler.finish()
-        except Exception as e:
+        except (Exception, asyncio.CancelledError) as e:
             _fail(handler, e)
             self._let_data_come()
 
@@ -228,8 +239,6 @@ class HandlerDelegate(HTTPMessageDelegate):
             task = asyncio.Task(coroutine, loop=loop)
         self._task = task
         _waiting.add(self)
-        connection: Any = handler.request.connection
-        connection.set_close_callback(handler.on_connection_close)
 
     async def _after_prepare(self, handler: RequestHandler, waiting: Any) -> None:
         try:
@@ -240,6 +249,8 @@ class HandlerDelegate(HTTPMessageDelegate):
                 return
             if self._body is not None:
                 await self._body
+                if handler._finished:
+                    return
             result = getattr(handler, handler.request.method.lower())(
                 *handler.path_args, **handler.path_kwargs
             )
@@ -288,7 +299,7 @@ def _decode(handler: RequestHandler, value: bytes | str | None, name: str | None
     return None if value is None else handler.decode_argument(value, name=name)
 
 
-def _fail(handler: RequestHandler, error: Exception) -> None:
+def _fail(handler: RequestHandler, error: BaseException) -> None:
     try:
         handler._handle_request_exception(error)
     except Exception:

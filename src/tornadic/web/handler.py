@@ -397,6 +397,8 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
             exception = kwargs["exc_info"][1]
             if isinstance(exception, HTTPError) and exception.reason:
                 reason = exception.reason
+        if status_code == 405:
+            self._headers["Allow"] = ", ".join(self._allowed_methods())
         try:
             self.set_status(status_code, reason=reason)
         except ValueError:  # the phrase is unsafe, and an answer is due all the same
@@ -418,6 +420,15 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
             self.finish(errorpages.traceback_text(kwargs["exc_info"]))
         else:
             self.finish(errorpages.default_page(status_code, self._reason))
+
+    def _allowed_methods(self) -> list[str]:
+        """The methods that this handler defines, for the ``Allow`` of RFC 9110 section 10.2.1."""
+        return [
+            name
+            for name in self.SUPPORTED_METHODS
+            if getattr(type(self), name.lower(), None)
+            is not getattr(RequestHandler, name.lower(), None)
+        ]
 
     def log_exception(
         self,
@@ -445,4 +456,6 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
 
     def _request_summary(self) -> str:
         request = self.request
-        return f"{request.method} {request.uri} ({request.remote_ip})"
+        # Bytes beyond ASCII may be control characters to whoever shows the log.
+        uri = request.uri.encode("ascii", "backslashreplace").decode("ascii")
+        return f"{request.method} {uri} ({request.remote_ip})"
