@@ -21,6 +21,7 @@ section 9.6).
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
@@ -101,6 +102,7 @@ class HTTP1Connection(HTTPConnection):
         "_informational",
         "_is_held",
         "_keep_alive",
+        "_max_body_size",
         "_method",
         "_peer_closed",
         "_progress",
@@ -166,6 +168,7 @@ class HTTP1Connection(HTTPConnection):
         # The stream has closed while a client's delegate was waited for.
         self._peer_closed = False
         self._body_timeout: float | None = None
+        self._max_body_size: int | None = None
         self._held_since: float | None = None
         self._progress = 0
         self._write_since: float | None = None
@@ -185,7 +188,8 @@ class HTTP1Connection(HTTPConnection):
 
     def _watch(self) -> None:
         sweeper = self._sweeper = self.stream.io_loop.shared(Sweeper)
-        sweeper.add(self, self.params.shortest_timeout)
+        shortest = self.params.shortest_timeout
+        sweeper.add(self, min(shortest, self._body_timeout or shortest))
         self._since = sweeper.now
 
     def read_response(self, delegate: HTTPMessageDelegate) -> asyncio.Future[bool]:
@@ -194,6 +198,8 @@ class HTTP1Connection(HTTPConnection):
         The future is done when it is complete, or cannot be completed: True if the connection is
         of further use.
         """
+        if self._response_future is not None:
+            raise RuntimeError("A message is being read already")
         future: asyncio.Future[bool] = self.stream.io_loop.asyncio_loop.create_future()
         self._response_future = future
         self._delegate = self._inflating(delegate) if self.params.decompress else delegate
@@ -202,10 +208,9 @@ class HTTP1Connection(HTTPConnection):
         self._state = _HEAD
         if isinstance(self._reader, ResponseReader):
             self._reader.request_method = self._method
-        if self.stream.closed():
-            self.stream_closed()
-        else:
-            self.stream.attach_sink(self)
+        if self.params.header_timeout or self.params.body_timeout or self._body_timeout:
+            self._watch()
+        self.stream.attach_sink(self)
         return future
 
     def feed(self, data: bytes) -> None:
@@ -338,9 +343,15 @@ class HTTP1Connection(HTTPConnection):
                     raise HTTPInputError("Too many informational responses")
             else:
                 self._informational = -1
+            if start_line.code < 200 or start_line.code == 204:
+                length = reader.headers.get("Content-Length", "0")
+                if length != "0" or "Transfer-Encoding" in reader.headers:
+                    raise HTTPInputError(f"Response {start_line.code} that announces a body")
         else:
             self._method, _, self._version = start_line
         self._keep_alive = reader.framing.keep_alive and not self.params.no_keep_alive
+        if self._max_body_size is not None:
+            reader.max_body_size = self._max_body_size
         if self._delegate is None:
             return None
         return self._delegate.headers_received(start_line, reader.headers)
@@ -456,10 +467,13 @@ class HTTP1Connection(HTTPConnection):
         """The one message of `read_response` is over; the stream is its owner's again."""
         future = self._response_future
         self._response_future = self._delegate = None
+        if self._sweeper is not None:
+            self._sweeper.discard(self)
+            self._sweeper = None
         self._state = _CLOSED
         self._blocked = True
         if not self.stream.closed():
-            if usable:
+            if usable or not self.is_client:
                 self.stream.detach_sink(self._reader.take_rest())
             elif self.is_client:
                 self.stream.close()
@@ -658,10 +672,12 @@ class HTTP1Connection(HTTPConnection):
         self._body_timeout = timeout
         if self._sweeper is not None:
             self._sweeper.add(self, timeout)
+        elif self._response_future is not None:
+            self._watch()
 
     def set_max_body_size(self, max_body_size: int) -> None:
         """Let the body of this message have ``max_body_size`` bytes; before it is read."""
-        self._reader.max_body_size = max_body_size
+        self._max_body_size = self._reader.max_body_size = max_body_size
         if isinstance(self._delegate, InflatingDelegate):
             self._delegate.max_body_size = max_body_size
 
@@ -677,6 +693,11 @@ class HTTP1Connection(HTTPConnection):
         late = now - self._since
         if self._held_since is not None and state is not _LINGERING:
             return False  # it is for the program that the peer waits
+        if self._server is None:
+            # Nobody is timed here who was not asked to be.
+            if state is _HEAD:
+                return late > (params.header_timeout or math.inf)
+            return late > (self._body_timeout or params.body_timeout or math.inf)
         if state is _IDLE:
             return late > (params.header_timeout or parameters.DEFAULT_IDLE_TIMEOUT)
         if state is _HEAD:

@@ -75,7 +75,7 @@ class InflatingDelegate(HTTPMessageDelegate):
             try:
                 self._decompressor.flush()
             except zlib.error as e:
-                raise HTTPInputError("Gzip body cut short") from e
+                raise HTTPInputError("Malformed gzip body: cut short") from e
         self._delegate.finish()
 
     def answered(self) -> None:
