@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import tornadic
-from tornadic.http1connection.connection import State
+from tornadic.http1connection.states import State
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "src" / "tornadic"

@@ -23,8 +23,8 @@ ROOT: Final = Path(tornadic.__file__).parent
 FLOORS: Final[dict[int, list[str]]] = {
     0: ["tornadic", "tornadic._version"],
     1: ["util", "escape", "log", "options"],
-    2: ["ioloop", "_yieldable", "concurrent", "gen", "locks", "queues", "process", "platform"],
-    3: ["iostream", "netutil", "tcpserver", "tcpclient"],
+    2: ["ioloop", "_yieldable", "concurrent", "gen", "locks", "queues", "platform"],
+    3: ["process", "iostream", "netutil", "tcpserver", "tcpclient"],
     4: ["http", "httputil"],
     5: [
         "http1connection",

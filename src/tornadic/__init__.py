@@ -40,37 +40,24 @@ version = "6.6.1"
 version_info = (6, 6, 1, 0)
 
 __all__ = [
-    "auth",
-    "autoreload",
     "compat",
     "concurrent",
-    "curl_httpclient",
     "escape",
     "gen",
     "http1connection",
-    "httpclient",
     "httpserver",
     "httputil",
     "ioloop",
     "iostream",
-    "locale",
-    "locks",
     "log",
     "netutil",
     "options",
     "platform",
     "process",
-    "queues",
     "routing",
-    "simple_httpclient",
-    "tcpclient",
     "tcpserver",
-    "template",
-    "testing",
     "util",
     "web",
-    "websocket",
-    "wsgi",
 ]
 
 

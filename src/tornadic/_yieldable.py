@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any
 
-from tornadic.concurrent import Future, call_when_done, hold, is_future
+from tornadic.concurrent import Future, _call_when_done, _hold, is_future
 from tornadic.log import app_log
 
 # Futures, awaitables, lists and dicts of yieldables, None, and whatever was registered with
@@ -124,14 +124,14 @@ def multi(
         nonlocal remaining
         remaining -= 1
         if not remaining:
-            hold(result, None)
+            _hold(result, None)
             _collect(waited, keys, result, quiet)
 
     if pending:
-        hold(result, waited)
+        _hold(result, waited)
         loop = result.get_loop()
         for future in pending:
-            call_when_done(future, child_done, loop)
+            _call_when_done(future, child_done, loop)
     else:
         _collect(waited, keys, result, quiet)
     return result

@@ -129,12 +129,12 @@ def chain_future(a: AnyFuture[_T], b: AnyFuture[_T]) -> None:
     if a.done():
         _copy_outcome(a, b)
     elif isinstance(b, Future):
-        call_when_done(a, functools.partial(_copy_outcome, target=b), b.get_loop())
+        _call_when_done(a, functools.partial(_copy_outcome, target=b), b.get_loop())
     else:
         a.add_done_callback(functools.partial(_copy_outcome, target=b))
 
 
-def call_when_done(
+def _call_when_done(
     future: AnyFuture[_T], callback: Callable[[Any], Any], loop: asyncio.AbstractEventLoop
 ) -> None:
     """Call ``callback(future)`` in a later turn of ``loop``, when ``future`` is done.
@@ -155,7 +155,7 @@ def call_when_done(
     future.add_done_callback(hop)
 
 
-def hold(future: Future[Any], what: object) -> None:
+def _hold(future: Future[Any], what: object) -> None:
     """Keep ``what`` alive for as long as ``future``; None lets go of what was held.
 
     A future is referred to by what completes it, but who awaits it refers only to it.
@@ -164,7 +164,7 @@ def hold(future: Future[Any], what: object) -> None:
     holder.held = what
 
 
-def failed_future(error: BaseException) -> Future[Any]:
+def _failed_future(error: BaseException) -> Future[Any]:
     """Return a future of the current loop that is done with ``error``."""
     future: Future[Any] = Future()
     try:

@@ -46,12 +46,12 @@ from tornadic._yieldable import (
 from tornadic.concurrent import (
     Future,
     ReturnValueIgnoredError,
-    call_when_done,
+    _call_when_done,
+    _failed_future,
+    _hold,
     chain_future,
-    failed_future,
     future_set_exception_unless_cancelled,
     future_set_result_unless_cancelled,
-    hold,
     is_future,
 )
 from tornadic.ioloop import IOLoop
@@ -238,7 +238,7 @@ class Runner:
         self._loop = result_future.get_loop()
         self._result_future: Future[Any] | None = result_future
         # Whoever holds the result future keeps the coroutine alive, and what it waits for.
-        hold(result_future, self)
+        _hold(result_future, self)
         _forget_own_frames(result_future)
         self._waiting_for: Any = None
         # Passed on without staying in this frame, as in the wrappers.
@@ -291,12 +291,12 @@ class Runner:
             future.add_done_callback(self._resume, context=self._context)
         else:
             context = self._context
-            call_when_done(future, lambda done: context.run(self._resume, done), self._loop)
+            _call_when_done(future, lambda done: context.run(self._resume, done), self._loop)
 
     def _finish(self, error: BaseException) -> None:
         future = self._result_future
         assert future is not None
-        hold(future, None)
+        _hold(future, None)
         self._result_future = self._waiting_for = None
         if not isinstance(error, (Exception, asyncio.CancelledError)):
             # As for a task: it comes out of the loop, and who waits for it gets it too.
@@ -317,7 +317,7 @@ def _convert_or_fail(yielded: Any) -> Any:
     try:
         return convert_yielded(yielded)
     except Exception as error:
-        return failed_future(error)
+        return _failed_future(error)
 
 
 def _forget_own_frames(future: Any) -> None:
@@ -400,11 +400,11 @@ def with_timeout(
     def clean_up(_: Any) -> None:
         # Also when the caller cancels it, however far off the timeout is.
         io_loop.remove_timeout(timer)
-        hold(result, None)
+        _hold(result, None)
 
-    hold(result, waited)
+    _hold(result, waited)
     result.add_done_callback(clean_up)
-    call_when_done(waited, finished, io_loop.asyncio_loop)
+    _call_when_done(waited, finished, io_loop.asyncio_loop)
     return result
 
 
@@ -456,7 +456,7 @@ class WaitIterator:
                 self._finished.append((index, future))
             else:
                 loop = IOLoop.current().asyncio_loop
-                call_when_done(future, functools.partial(self._child_done, index), loop)
+                _call_when_done(future, functools.partial(self._child_done, index), loop)
 
     def done(self) -> bool:
         """Return whether every outcome has been given.

@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast, overload
 
 from tornadic._yieldable import BadYieldError, convert_yielded, moment
-from tornadic.concurrent import FUTURES, Future, call_when_done, failed_future
+from tornadic.concurrent import FUTURES, Future, _call_when_done, _failed_future
 from tornadic.log import app_log
 from tornadic.util import Configurable, TimeoutError, import_object
 
@@ -243,7 +243,7 @@ class IOLoop(Configurable):
 
         def begin() -> None:
             outcome.append(_started(func))
-            call_when_done(outcome[0], finish, self.asyncio_loop)
+            _call_when_done(outcome[0], finish, self.asyncio_loop)
 
         def finish(_: Any) -> None:
             # After an interrupted run the awaitable may finish in the next one, and not stop it.
@@ -334,7 +334,7 @@ class IOLoop(Configurable):
         """
         if not isinstance(future, FUTURES):
             raise TypeError(f"add_future needs a future, not {future!r}")
-        call_when_done(
+        _call_when_done(
             future,
             lambda done: self._run_callback(functools.partial(callback, done)),
             self.asyncio_loop,
@@ -356,7 +356,7 @@ class IOLoop(Configurable):
             return
         # Nobody else need know this future; it lives until it is done.
         self._unfinished.add(future)
-        call_when_done(future, functools.partial(self._callback_done, callback), self.asyncio_loop)
+        _call_when_done(future, functools.partial(self._callback_done, callback), self.asyncio_loop)
 
     def _callback_done(self, callback: Callable[[], Any], future: Future[Any]) -> None:
         self._unfinished.discard(future)
@@ -532,10 +532,10 @@ def _started(func: Callable[[], Any]) -> Future[Any]:
         future.cancel()
         return future
     except Exception as error:
-        return failed_future(error)
+        return _failed_future(error)
 
 
-def asyncio_loop_of_thread() -> asyncio.AbstractEventLoop | None:
+def _asyncio_loop_of_thread() -> asyncio.AbstractEventLoop | None:
     """Return the asyncio loop that runs in this thread or is set for it; never make one.
 
     `asyncio.get_event_loop` makes one, or warns, or raises, as the Python version has it.
@@ -556,7 +556,7 @@ def asyncio_loop_of_thread() -> asyncio.AbstractEventLoop | None:
 
 def _find_loop(running: asyncio.AbstractEventLoop | None, instance: bool) -> IOLoop | None:
     """Do the rarer work of `IOLoop.current`: no asyncio loop runs, or one that we do not know."""
-    asyncio_loop = running or asyncio_loop_of_thread()
+    asyncio_loop = running or _asyncio_loop_of_thread()
     if asyncio_loop is None or asyncio_loop.is_closed():
         if not instance:
             return None
@@ -638,7 +638,7 @@ class PeriodicCallback:
                 self._after_run(timeout, future)
             else:
                 done = functools.partial(self._after_run, timeout)
-                call_when_done(future, done, self.io_loop.asyncio_loop)
+                _call_when_done(future, done, self.io_loop.asyncio_loop)
 
     def _after_run(self, timeout: object, future: Future[Any] | None) -> None:
         if future is not None and not future.cancelled():

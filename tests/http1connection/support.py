@@ -262,12 +262,13 @@ async def served(
 
 
 def request(
-    conn: HTTP1Connection, method: str = "GET", chunk: bytes | None = None, **fields: str
+    conn: HTTP1Connection, method: str = "GET", chunk: bytes | None = None, *fields: str
 ) -> asyncio.Future[None]:
     """Write the head of a request."""
-    headers = HTTPHeaders({"Host": "example.com"})
-    for name, value in fields.items():
-        headers[name.replace("_", "-")] = value
+    headers = HTTPHeaders()
+    for field in ("Host: example.com", *fields):
+        name, _, value = field.partition(": ")
+        headers.add(name, value)
     return conn.write_headers(RequestStartLine(method, "/", ""), headers, chunk)
 
 

@@ -68,6 +68,20 @@ async def listening(context: ssl.SSLContext) -> AsyncIterator[tuple[Any, list[SS
                 stream.close()
 
 
+class Collector:
+    """A sink that takes note of what it gets."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+        self.ended = False
+
+    def feed(self, data: bytes) -> None:
+        self.got.append(data)
+
+    def stream_closed(self) -> None:
+        self.ended = True
+
+
 async def call(function: Callable[[], Any]) -> Any:
     """Run what blocks in a thread."""
     return await asyncio.get_running_loop().run_in_executor(None, function)
@@ -131,22 +145,46 @@ class TestHandshake:
 
     def test_the_loop_does_not_spin_meanwhile(self, certificates: Certificates) -> None:
         async def main() -> None:
-            async with raw() as (plain, peer):
-                calls: list[int] = []
+            calls: list[int] = []
 
-                class Counted(ssl.SSLSocket):
-                    def do_handshake(self, block: bool = False) -> None:
-                        calls.append(1)
-                        super().do_handshake(block)
+            class Counted(ssl.SSLSocket):
+                def do_handshake(self, block: bool = False) -> None:
+                    calls.append(1)
+                    super().do_handshake(block)
 
-                context = certificates.server_context()
-                context.sslsocket_class = Counted
-                future = plain.start_tls(True, context)
-                peer.send(b"\x16\x03\x01\x02\x00")  # the beginning of a record
-                await turns(50)
-                assert 0 < len(calls) < 5
-                future.cancel()
-                await turns()
+            context = certificates.server_context()
+            context.sslsocket_class = Counted
+            async with listening(context) as (address, accepted):
+                with socket.create_connection(address) as peer:
+                    peer.send(b"\x16\x03\x01\x02\x00")  # the beginning of a record
+                    await until(lambda: accepted)
+                    accepted[0].write(b"waits")
+                    await turns(50)
+                    assert 0 < len(calls) < 5
+
+        run(main)
+
+    def test_goes_on_whoever_reads(self, certificates: Certificates) -> None:
+        """What is paused is the data, not the handshake."""
+
+        async def main() -> None:
+            async with listening(certificates.server_context()) as (address, accepted):
+                stream = SSLIOStream(socket.socket(), ssl_options=certificates.client_options())
+                connected = stream.connect(address, "localhost")
+                await until(lambda: accepted)
+                [other] = accepted
+                other.attach_sink(Collector())
+                other.detach_sink()
+                second = Collector()
+                other.attach_sink(second)
+                other.pause_reading()
+                await connected
+                await stream.write(b"hello")
+                await turns(20)
+                assert not second.got
+                other.resume_reading()
+                await until(lambda: second.got)
+                stream.close()
 
         run(main)
 
@@ -495,8 +533,7 @@ class TestStartTls:
                 elif busy == "writing":
                     stream.write(BIG)
                 elif busy == "sink":
-                    sink: Any = type("Sink", (), {"stream_closed": lambda self: None})()
-                    stream.attach_sink(sink)
+                    stream.attach_sink(Collector())
                 elif busy == "buffer":
                     await peer.write(b"ab")
                     await stream.read_bytes(1)
@@ -575,12 +612,16 @@ class Contrary(ssl.SSLSocket):
     reads_want_to_write = 0
     writes_want_to_read = 0
     handshake_wants_to_write = 0
+    held = b""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         if self.reads_want_to_write:
             self.reads_want_to_write -= 1
+            # As OpenSSL may: the bytes have left the descriptor, and are held back.
+            self.held = self.held or super().recv(buflen, flags)
             raise ssl.SSLWantWriteError
-        return super().recv(buflen, flags)
+        held, self.held = self.held, b""
+        return held or super().recv(buflen, flags)
 
     def send(self, data: Any, flags: int = 0) -> int:
         if self.writes_want_to_read:
@@ -636,40 +677,47 @@ class TestCrosswise:
                 await peer.write(b"hello")
                 if writing:
                     written = stream.write(BIG)
+                collector = Collector()
                 if sink:
-                    got: list[bytes] = []
-                    collector: Any = type(
-                        "Sink",
-                        (),
-                        {"feed": lambda _, d: got.append(d), "stream_closed": lambda _: None},
-                    )()
                     stream.attach_sink(collector)
                 if writing:
                     assert await peer.read_bytes(len(BIG)) == BIG
                     await written
                 if sink:
-                    await until(lambda: got == [b"hello"])
+                    await until(lambda: collector.got == [b"hello"])
                 else:
                     assert await stream.read_bytes(5) == b"hello"
                 assert sock.reads_want_to_write == 0
 
         run(main)
 
-    def test_a_read_that_waits_for_a_full_kernel(self, certificates: Certificates) -> None:
+    @pytest.mark.parametrize("sink", [False, True])
+    def test_a_read_that_waits_for_a_full_kernel(
+        self, sink: bool, certificates: Certificates
+    ) -> None:
         """It has to wait until the peer reads, and the loop has nothing to do meanwhile."""
 
         async def main() -> None:
             async with self.contrary(certificates) as (stream, sock, peer):
+                collector = Collector()
+                if sink:
+                    stream.attach_sink(collector)
+                else:
+                    read = stream.read_bytes(10)
                 written = stream.write(BIG)
                 await turns()
-                await peer.write(b"hello")
                 sock.reads_want_to_write = 1000
-                read = stream.read_bytes(5)
+                await peer.write(b"hello")
                 await turns(50)
-                assert sock.reads_want_to_write > 990
+                await peer.write(b"hello")
+                await turns(50)
+                assert 990 < sock.reads_want_to_write < 1000
                 sock.reads_want_to_write = 0
                 assert await peer.read_bytes(len(BIG)) == BIG
-                assert await read == b"hello"
+                if sink:
+                    await until(lambda: b"".join(collector.got) == b"hellohello")
+                else:
+                    assert await read == b"hellohello"
                 await written
 
         run(main)
@@ -706,23 +754,18 @@ class TestCrosswise:
 
         async def main() -> None:
             async with self.contrary(certificates) as (stream, sock, peer):
-                got: list[bytes] = []
-                collector: Any = type(
-                    "Sink",
-                    (),
-                    {"feed": lambda _, d: got.append(d), "stream_closed": lambda _: None},
-                )()
+                collector = Collector()
                 stream.attach_sink(collector)
                 stream.pause_reading()
                 sock.writes_want_to_read = 1
                 written = stream.write(b"hello")
                 await peer.write(b"x")
                 await turns(20)
-                assert not got and not written.done()
+                assert not collector.got and not written.done()
                 stream.resume_reading()
                 assert await peer.read_bytes(5) == b"hello"
                 await written
-                assert got == [b"x"]
+                assert collector.got == [b"x"]
 
         run(main)
 
@@ -792,6 +835,42 @@ class TestGoodBye:
 
             data, complete = await self.ends(certificates, finish)
             assert len(data) < 6 + 4 * len(BIG) and not complete
+
+        run(main)
+
+    def test_loses_nothing_that_is_on_its_way(self, certificates: Certificates) -> None:
+        async def main() -> None:
+            async with under_tls(certificates) as (stream, peer):
+                await peer.write(b"on its way")
+                stream.shutdown_write()
+                assert await stream.read_bytes(10) == b"on its way"
+
+        run(main)
+
+    def test_something_comes_in_the_very_moment(
+        self, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """OpenSSL decrypts nothing more then; the peer is still heard out, and not cut off."""
+        monkeypatch.setattr(SSLIOStream, "_has_more_to_read", lambda self: False)
+
+        async def main() -> None:
+            async with listening(certificates.server_context()) as (address, accepted):
+                peer = SSLIOStream(socket.socket(), ssl_options=certificates.client_options())
+                await peer.connect(address, "localhost")
+                [stream] = accepted
+                await stream.wait_for_handshake()
+                sink = Collector()
+                stream.attach_sink(sink)
+                sent = peer.write(BIG)
+                stream.send(b"answer")
+                stream.shutdown_write()
+                assert await peer.read_bytes(6) == b"answer"
+                peer.pause_reading()
+                await sent
+                assert not stream.closed()
+                peer.close()
+                await until(lambda: sink.ended)
+                assert not sink.got and stream.error is None
 
         run(main)
 

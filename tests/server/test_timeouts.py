@@ -15,7 +15,7 @@ import pytest
 from tests.server.peer import PATIENCE, Peer, chunked, get, post, request
 from tests.server.support import Recorder, Serve, Site
 
-from tornadic.http1connection import HTTP1ConnectionParameters, connection, parameters
+from tornadic.http1connection import HTTP1ConnectionParameters, deadlines, parameters
 from tornadic.iostream import StreamClosedError
 from tornadic.web import RequestHandler, stream_request_body
 
@@ -310,7 +310,7 @@ def test_defaults_are_finite() -> None:
         parameters.DEFAULT_IDLE_TIMEOUT,
         parameters.DEFAULT_BODY_TIMEOUT,
         parameters.DEFAULT_WRITE_TIMEOUT,
-        connection.LINGER_SECONDS,
+        deadlines.LINGER_SECONDS,
     ):
         assert 0 < seconds <= 120
     assert parameters.LEAST_RATE > 0
@@ -467,7 +467,7 @@ def test_a_streaming_handler_may_take_longer_than_any_time_out(
 def test_a_refused_peer_that_does_not_go_is_cut_off(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "LINGER_SECONDS", SHORT)
+    monkeypatch.setattr(deadlines, "LINGER_SECONDS", SHORT)
     site = serve()
     with site.connect() as peer:
         assert peer.ask(get("/", "no colon")).status == 400

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
+from http import HTTPStatus
 
 __all__ = ["error_response", "responses"]
 
-responses: dict[int, str] = dict(http.client.responses)
+responses: dict[int, str] = {status.value: status.phrase for status in HTTPStatus}
 """From a status code to its reason phrase."""
 
 

@@ -127,11 +127,16 @@ class MessageWriter:
         return head + self.data(chunk)
 
     def request_head(self, method: str, target: str, headers: HTTPHeaders) -> bytes:
-        """The head of a request, framed as its headers say; errors as in `response_head`."""
+        """The head of a request, framed as its headers say; errors as in `response_head`.
+
+        A method that usually has a body gets one in chunks where no length is declared.
+        """
         if not TOKEN.fullmatch(method) or not _TARGET.fullmatch(target):
             raise ValueError(f"Unsafe request line {method[:40]!r} {target[:100]!r}")
         length = _declared_length(headers._fields)
         coding = headers.get("Transfer-Encoding")
+        if coding is None and length is None and method in ("POST", "PUT", "PATCH"):
+            coding = headers["Transfer-Encoding"] = "chunked"
         head = encode_fields(f"{method} {target} HTTP/1.1", headers._fields)
         self._chunked = coding is not None and coding.lower() == "chunked"
         self.left = None if self._chunked else length or 0
@@ -144,6 +149,7 @@ class MessageWriter:
         """
         if self.left is not None:
             if len(chunk) > self.left:
+                self.left = 0  # of no further use
                 raise HTTPOutputError("Tried to write more data than Content-Length")
             self.left -= len(chunk)
             return chunk

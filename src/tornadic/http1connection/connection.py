@@ -21,10 +21,8 @@ section 9.6).
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from tornadic import gen
@@ -40,10 +38,19 @@ from tornadic.http.reader import HEAD, RequestReader, ResponseReader
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http.statuses import error_response
 from tornadic.http.writer import MessageWriter
-from tornadic.http1connection import parameters
 from tornadic.http1connection.clock import http_date
+from tornadic.http1connection.deadlines import Deadlines
 from tornadic.http1connection.decompress import InflatingDelegate
 from tornadic.http1connection.parameters import HTTP1ConnectionParameters
+from tornadic.http1connection.states import (
+    _BODY,
+    _CLOSED,
+    _HEAD,
+    _IDLE,
+    _LINGERING,
+    _RESPONDING,
+    State,
+)
 from tornadic.http1connection.sweeper import Sweeper
 from tornadic.iostream import IOStream, StreamClosedError
 from tornadic.log import app_log, gen_log
@@ -62,27 +69,10 @@ MAX_BUFFERED: Final = 65536
 MAX_INFORMATIONAL: Final = 10
 """1xx responses that a client takes before the final one."""
 
-LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1048576
 
 
-class State(Enum):
-    """Where a connection is in the life of a message; see the module's description."""
-
-    IDLE = "idle"
-    HEAD = "head"
-    BODY = "body"
-    RESPONDING = "responding"
-    LINGERING = "lingering"
-    CLOSED = "closed"
-
-
-# Looked up once; members of an enumeration are slow to reach.
-_IDLE, _HEAD, _BODY = State.IDLE, State.HEAD, State.BODY
-_RESPONDING, _LINGERING, _CLOSED = State.RESPONDING, State.LINGERING, State.CLOSED
-
-
-class HTTP1Connection(HTTPConnection):
+class HTTP1Connection(HTTPConnection, Deadlines):
     """HTTP/1.x on ``stream``, as a client or for a server.
 
     ``params`` are limits and times (None: the defaults); ``context`` is anything, given to the
@@ -117,9 +107,6 @@ class HTTP1Connection(HTTPConnection):
         "_state",
         "_sweeper",
         "_version",
-        "_write_generation",
-        "_write_mark",
-        "_write_since",
         "_writer",
         "context",
         "is_client",
@@ -173,7 +160,6 @@ class HTTP1Connection(HTTPConnection):
         self._progress = 0
         self._write_since: float | None = None
         self._write_generation = 0
-        self._write_mark = 0
 
     # Reading
 
@@ -467,6 +453,7 @@ class HTTP1Connection(HTTPConnection):
         """The one message of `read_response` is over; the stream is its owner's again."""
         future = self._response_future
         self._response_future = self._delegate = None
+        self._max_body_size = self._body_timeout = None
         if self._sweeper is not None:
             self._sweeper.discard(self)
             self._sweeper = None
@@ -635,7 +622,7 @@ class HTTP1Connection(HTTPConnection):
         if not self._started:
             raise RuntimeError("finish() without write_headers()")
         stream = self.stream
-        if self._writer.left != 0:
+        if self._writer.left != 0 and not stream.closed():
             try:
                 tail = self._writer.end()
             except HTTPOutputError:
@@ -680,49 +667,3 @@ class HTTP1Connection(HTTPConnection):
         self._max_body_size = self._reader.max_body_size = max_body_size
         if isinstance(self._delegate, InflatingDelegate):
             self._delegate.max_body_size = max_body_size
-
-    # Time
-
-    def overdue(self, now: float) -> bool:
-        """Whether this connection takes longer than it may, ``now``; not for programs."""
-        if self.stream.writing():
-            return self._is_stuck(now)
-        self._write_since = None
-        state = self._state
-        params = self.params
-        late = now - self._since
-        if self._held_since is not None and state is not _LINGERING:
-            return False  # it is for the program that the peer waits
-        if self._server is None:
-            # Nobody is timed here who was not asked to be.
-            if state is _HEAD:
-                return late > (params.header_timeout or math.inf)
-            return late > (self._body_timeout or params.body_timeout or math.inf)
-        if state is _IDLE:
-            return late > (params.header_timeout or parameters.DEFAULT_IDLE_TIMEOUT)
-        if state is _HEAD:
-            return late > (params.header_timeout or parameters.DEFAULT_HEADER_TIMEOUT)
-        if state is _BODY:
-            limit = self._body_timeout or params.body_timeout
-            if not limit:
-                limit = parameters.DEFAULT_BODY_TIMEOUT + self._progress / parameters.LEAST_RATE
-            return late > limit
-        return state is _LINGERING and late > LINGER_SECONDS
-
-    def _is_stuck(self, now: float) -> bool:
-        """Whether what waits to be written goes more slowly than it may."""
-        stream = self.stream
-        if self._write_since is None or self._write_generation != stream.write_generation:
-            # It had all gone out meanwhile.
-            self._write_since = now
-            self._write_generation = stream.write_generation
-            self._write_mark = stream.sent_from_queue
-        limit = self.params.write_timeout or parameters.DEFAULT_WRITE_TIMEOUT
-        limit += (stream.sent_from_queue - self._write_mark) / parameters.LEAST_RATE
-        return now - self._write_since > limit
-
-    def expire(self) -> None:
-        """Close, for it took too long; not for programs."""
-        if self._state is _BODY:
-            gen_log.info("Timeout reading body from %s", self.context)
-        self.stream.close()

@@ -39,7 +39,7 @@ from tornadic.iostream.reads import (
 from tornadic.iostream.watcher import read_watcher
 from tornadic.log import app_log, gen_log
 
-__all__ = ["BaseIOStream", "Sink"]
+__all__ = ["BaseIOStream", "HasFileno", "Sink"]
 
 DEFAULT_MAX_BUFFER_SIZE = 104857600
 DEFAULT_READ_CHUNK_SIZE = 65536
@@ -102,6 +102,7 @@ class BaseIOStream:
         "_close_callback",
         "_close_when_written",
         "_closed",
+        "_generation_start",
         "_loop",
         "_pending",
         "_queue",
@@ -138,6 +139,7 @@ class BaseIOStream:
         self.error: BaseException | None = None
         # Counts how often something had to wait: progress of the writing, for a time-out.
         self.write_generation = 0
+        self._generation_start = 0
         self._buffer: ReadBuffer | None = None
         self._queue: WriteQueue | None = None
         self._write_futures: deque[tuple[int, asyncio.Future[None]]] | None = None
@@ -433,6 +435,7 @@ class BaseIOStream:
             if queue is None:
                 queue = self._queue = WriteQueue()
             self.write_generation += 1
+            self._generation_start = queue.written
             if sent:
                 data = memoryview(data)[sent:]
             self._loop.add_writer(self.fileno(), self._on_writable)
@@ -498,8 +501,9 @@ class BaseIOStream:
 
     @property
     def sent_from_queue(self) -> int:
-        """Bytes that the kernel took after they had waited: what a time-out looks at."""
-        return self._queue.written if self._queue is not None else 0
+        """Bytes that the kernel took since something last began to wait: for a time-out."""
+        queue = self._queue
+        return queue.written - self._generation_start if queue is not None else 0
 
     # Closing
 

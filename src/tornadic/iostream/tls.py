@@ -323,8 +323,6 @@ class SSLIOStream(IOStream):
         if self._connecting is not None:
             self._finish_connecting(self._connecting)
         elif self._state is _HANDSHAKE:
-            # Somebody has written something; it waits.
-            self._loop.remove_writer(self.socket)
             self._shake()
         else:
             if self._read_needs_write:

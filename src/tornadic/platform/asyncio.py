@@ -15,7 +15,7 @@ from typing import Any
 
 from tornadic._yieldable import Yieldable, convert_yielded
 from tornadic.concurrent import Future
-from tornadic.ioloop import IOLoop, asyncio_loop_of_thread
+from tornadic.ioloop import IOLoop, _asyncio_loop_of_thread
 from tornadic.platform._selector import (
     AddThreadSelectorEventLoop,
     SelectorThread,
@@ -72,7 +72,7 @@ class AsyncIOMainLoop(BaseAsyncIOLoop):
     """
 
     def initialize(self, **kwargs: Any) -> None:
-        asyncio_loop = asyncio_loop_of_thread()
+        asyncio_loop = _asyncio_loop_of_thread()
         if asyncio_loop is None:
             asyncio_loop = asyncio.new_event_loop()
             asyncio.set_event_loop(asyncio_loop)
@@ -107,7 +107,7 @@ class AsyncIOLoop(BaseAsyncIOLoop):
 
     def _make_current(self) -> None:
         if not self._is_current:
-            self._former = asyncio_loop_of_thread()
+            self._former = _asyncio_loop_of_thread()
             self._is_current = True
         asyncio.set_event_loop(self.asyncio_loop)
 

@@ -21,7 +21,14 @@ from tornadic.routing.index import RuleIndex
 from tornadic.routing.matchers import PathMatches
 from tornadic.routing.rules import Rule
 
-__all__ = ["ReversibleRouter", "ReversibleRuleRouter", "Router", "RoutingDelegate", "RuleRouter"]
+__all__ = [
+    "ReversibleRouter",
+    "ReversibleRuleRouter",
+    "Router",
+    "RoutingDelegate",
+    "RuleList",
+    "RuleRouter",
+]
 
 
 class Router(HTTPServerConnectionDelegate):
