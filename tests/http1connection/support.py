@@ -142,6 +142,23 @@ def answer(taker: Taker) -> None:
     taker.answer()
 
 
+def nobody(_: Taker) -> None:
+    """The hook of a program that does not answer yet."""
+
+
+def raising(error: Exception, later: bool) -> Hook:
+    """A hook that raises ``error``, at once or in a coroutine."""
+
+    def now(_: Taker) -> None:
+        raise error
+
+    async def then(_: Taker) -> None:
+        await turns(3)
+        raise error
+
+    return then if later else now
+
+
 class Program(HTTPServerConnectionDelegate):
     """Gives a new `Taker` to each request; without hooks it answers when the request is there."""
 
@@ -227,6 +244,33 @@ async def connected(**options: Any) -> AsyncIterator[tuple[IOStream, Peer]]:
         stream.close()
         await peer.hang_up()
         await turns()
+
+
+@asynccontextmanager
+async def socket_pair() -> AsyncIterator[tuple[IOStream, socket.socket]]:
+    """A stream, and the bare socket at its other end."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    stream = IOStream(ours)
+    try:
+        yield stream, theirs
+    finally:
+        stream.close()
+        theirs.close()
+        await turns()
+
+
+async def flood(sock: socket.socket, data: bytes, most: int) -> int:
+    """Send ``data`` over and over until nobody takes any; how many bytes, at most ``most``."""
+    sent, refusals = 0, 0
+    while refusals < 50 and sent < most:
+        try:
+            sent += sock.send(data[: most - sent])
+            refusals = 0
+        except BlockingIOError:
+            refusals += 1
+        await asyncio.sleep(0)
+    return sent
 
 
 @asynccontextmanager

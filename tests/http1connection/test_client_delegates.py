@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -24,9 +23,12 @@ from tests.http1connection.support import (
     Taker,
     client,
     connected,
+    flood,
+    raising,
     request,
     response,
     run,
+    socket_pair,
     turns,
     uncaught,
     until,
@@ -82,31 +84,17 @@ def test_while_a_delegate_is_waited_for_the_peers_sending_stalls(step: str) -> N
     async def main() -> None:
         loop = asyncio.get_running_loop()
         gate = loop.create_future()
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(False)
-        stream = IOStream(ours)
-        conn = HTTP1Connection(stream, True)
-        taker = Taker(**{step: lambda _: gate})
-        future = conn.read_response(taker)
-        head = response(f"Content-Length: {size}")
-        theirs.send(head)
-        sent, stalled = 0, 0
-        data = bytes(1 << 16)
-        while stalled < 50 and sent < size:
-            try:
-                sent += theirs.send(data[: size - sent])
-                stalled = 0
-            except BlockingIOError:
-                stalled += 1
-            await asyncio.sleep(0)
-        assert sent < size / 4, "all was taken, though nobody wants it yet"
-        assert len(taker.body) <= 1 << 17
-        gate.set_result(None)
-        await loop.sock_sendall(theirs, bytes(size - sent))
-        assert await future is True
-        assert len(taker.body) == size and max(map(len, taker.pieces)) <= 1 << 16
-        stream.close()
-        theirs.close()
+        async with socket_pair() as (stream, theirs):
+            taker = Taker(**{step: lambda _: gate})
+            future = HTTP1Connection(stream, True).read_response(taker)
+            theirs.send(response(f"Content-Length: {size}"))
+            sent = await flood(theirs, bytes(1 << 16), size)
+            assert sent < size / 4, "all was taken, though nobody wants it yet"
+            assert len(taker.body) <= 1 << 16
+            gate.set_result(None)
+            await loop.sock_sendall(theirs, bytes(size - sent))
+            assert await future is True
+            assert len(taker.body) == size and max(map(len, taker.pieces)) <= 1 << 16
 
     run(main)
 
@@ -145,17 +133,6 @@ def test_a_slow_delegate_learns_that_the_message_was_cut_short() -> None:
 
 
 # Delegates that raise
-
-
-def raising(error: Exception, later: bool) -> Hook:
-    def now(_: Taker) -> None:
-        raise error
-
-    async def then(_: Taker) -> None:
-        await turns(3)
-        raise error
-
-    return then if later else now
 
 
 @pytest.mark.parametrize(

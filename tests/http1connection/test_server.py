@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import pytest
 from tests.http1connection.support import (
@@ -12,11 +11,14 @@ from tests.http1connection.support import (
     Taker,
     answer,
     connected,
+    flood,
     get,
     head,
+    nobody,
     post,
     run,
     served,
+    socket_pair,
     turns,
     uncaught,
     until,
@@ -28,10 +30,6 @@ from tornadic.httputil import HTTPOutputError
 from tornadic.iostream import StreamClosedError
 
 OK_AND_CLOSE = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-
-
-def nobody(_: Taker) -> None:
-    """The hook of a program that does not answer yet."""
 
 
 # Requests, one after another
@@ -115,8 +113,10 @@ def test_pipelined_requests_are_answered_in_their_order(count: int, data: bytes)
 
 def test_answers_that_come_later_from_a_callback() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        program = Program(on_finish=lambda t: loop.call_soon(t.answer) and None)
+        def on_finish(taker: Taker) -> None:
+            asyncio.get_running_loop().call_soon(taker.answer)
+
+        program = Program(on_finish=on_finish)
         async with served(program) as (_, peer):
             peer.send(b"".join(get(f"/{i}") for i in range(70)))
             await peer.reads(OK * 70)
@@ -144,27 +144,13 @@ def test_the_next_request_waits_for_the_answer_to_this_one() -> None:
 def test_while_an_answer_is_due_the_peers_sending_stalls() -> None:
     async def main() -> None:
         program = Program(on_finish=nobody)
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(False)
-        async with connected() as (stream, _):
-            stream.close()
-        from tornadic.iostream import IOStream
-
-        server = HTTP1ServerConnection(IOStream(ours))
-        server.start_serving(program)
-        sent, stalled = 0, 0
-        data = get() * 1000
-        while stalled < 50 and sent < 1 << 24:
-            try:
-                sent += theirs.send(data)
-                stalled = 0
-            except BlockingIOError:
-                stalled += 1
-            await asyncio.sleep(0)
-        assert sent < 1 << 22, "requests pile up, though none was answered"
-        assert len(program.takers) == 1
-        theirs.close()
-        await server.close()
+        async with socket_pair() as (stream, theirs):
+            server = HTTP1ServerConnection(stream)
+            server.start_serving(program)
+            sent = await flood(theirs, get() * 1000, 1 << 24)
+            assert sent < 1 << 22, "requests pile up, though none was answered"
+            assert len(program.takers) == 1
+            await server.close()
 
     run(main)
 
@@ -207,26 +193,16 @@ def test_an_answer_in_the_middle_of_the_request() -> None:
     run(main)
 
 
-@pytest.mark.parametrize("hook", ["on_head", "on_data"])
-def test_who_answers_early_is_told_of_the_end_too(hook: str) -> None:
-    # Once it has the head, a delegate is told of one of both ends.
-    async def main() -> None:
-        program = Program(**{hook: answer})
-        async with served(program) as (_, peer):
-            peer.send(post() + post())
-            await peer.reads(OK + OK)
-        assert [len(taker.ends) for taker in program.takers] == [1, 1]
-
-    run(main)
-
-
 def test_an_answer_that_begins_before_the_request_is_read() -> None:
     async def main() -> None:
+        def on_head(taker: Taker) -> None:
+            head(taker.conn, None, {"Content-Length": "3"})
+
         def on_data(taker: Taker) -> None:
             taker.conn.write(taker.pieces[-1])
 
         program = Program(
-            on_head=lambda t: None if head(t.conn, None, {"Content-Length": "3"}) else None,
+            on_head=on_head,
             on_data=on_data,
             on_finish=lambda t: t.conn.finish(),
         )
@@ -409,31 +385,6 @@ def test_an_end_without_a_beginning(log: Log) -> None:
     uncaught(log, RuntimeError)
 
 
-@pytest.mark.parametrize("answered", [True, False])
-def test_to_one_request_there_is_one_answer(answered: bool) -> None:
-    # A second one would be read as the answer to the next request.
-    refused: list[Exception] = []
-
-    def on_finish(taker: Taker) -> None:
-        head(taker.conn, b"ok", {"Content-Length": "2"})
-        if answered:
-            taker.conn.finish()
-        try:
-            head(taker.conn, b"again", {"Content-Length": "5"})
-        except (RuntimeError, HTTPOutputError) as e:
-            refused.append(e)
-        if not answered:
-            taker.conn.finish()
-
-    async def main() -> None:
-        async with served(Program(on_finish=on_finish)) as (_, peer):
-            peer.send(get(), end=True)
-            assert await peer.reader.read() == OK
-        assert len(refused) == 1
-
-    run(main)
-
-
 def test_nothing_is_written_behind_an_answer() -> None:
     def on_finish(taker: Taker) -> None:
         taker.answer()
@@ -455,7 +406,7 @@ def test_nothing_is_written_behind_an_answer() -> None:
 def test_writes_after_the_close_fail_by_their_futures(begun: bool) -> None:
     async def main() -> None:
         program = Program(on_finish=nobody)
-        async with served(program) as (server, peer):
+        async with served(program) as (_, peer):
             peer.send(get())
             await until(lambda: program.takers)
             conn = program.takers[0].conn

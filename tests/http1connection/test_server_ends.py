@@ -11,7 +11,6 @@ from tests.http1connection.support import (
     OK,
     SHORT,
     Hook,
-    Peer,
     Program,
     Taker,
     answer,
@@ -19,6 +18,7 @@ from tests.http1connection.support import (
     get,
     head,
     message,
+    nobody,
     post,
     run,
     served,
@@ -29,16 +29,11 @@ from tests.http1connection.support import (
 from tests.server.logs import Log
 
 from tornadic.http1connection import (
-    HTTP1Connection,
     HTTP1ConnectionParameters,
     HTTP1ServerConnection,
 )
-from tornadic.httputil import HTTPInputError, HTTPOutputError
+from tornadic.httputil import HTTPOutputError
 from tornadic.iostream import IOStream
-
-
-def nobody(_: Taker) -> None:
-    """The hook of a program that does not answer yet."""
 
 
 async def outlast(params: HTTP1ConnectionParameters) -> None:
@@ -150,9 +145,7 @@ def test_a_program_that_closes_in_the_middle(hook: str) -> None:
 def test_on_close_is_called_once_however_it_ends(log: Log, how: str) -> None:
     async def main() -> None:
         params = HTTP1ConnectionParameters(header_timeout=SHORT if how == "late" else None)
-        program = Program(
-            on_finish=lambda t: t.conn.detach() and None if how == "detached" else t.answer()
-        )
+        program = Program(on_finish=detaching([]) if how == "detached" else answer)
         async with served(program, params) as (server, peer):
             if how == "peer":
                 await peer.hang_up()
@@ -354,35 +347,6 @@ def test_nothing_is_late_on_a_detached_stream() -> None:
     run(main)
 
 
-@pytest.mark.parametrize("later", [False, True])
-@pytest.mark.parametrize("error", [ZeroDivisionError(), HTTPInputError("dislike")])
-def test_whoever_detaches_may_raise_and_the_stream_is_still_theirs(
-    log: Log, error: Exception, later: bool
-) -> None:
-    streams: list[IOStream] = []
-
-    def now(taker: Taker) -> None:
-        streams.append(taker.conn.detach())
-        raise error
-
-    async def then(taker: Taker) -> None:
-        streams.append(taker.conn.detach())
-        await turns(3)
-        raise error
-
-    async def main() -> None:
-        async with served(Program(on_head=then if later else now)) as (_, peer):
-            peer.send(post())
-            await until(lambda: streams)
-            await turns()
-            assert not streams[0].closed()
-            await streams[0].write(b"hello")
-            await peer.reads(b"hello")
-
-    run(main)
-    assert len(log.take()) <= 1
-
-
 def test_who_has_detached_can_write_nothing_more_by_http() -> None:
     # The stream speaks another protocol now.
     async def main() -> None:
@@ -555,155 +519,5 @@ def test_a_connection_that_is_closed_is_let_go(call: str) -> None:
             await turns()
             gc.collect()
             assert found() is None
-
-    run(main)
-
-
-# Programs that raise
-
-
-def raising(error: Exception, later: bool) -> Hook:
-    def now(_: Taker) -> None:
-        raise error
-
-    async def then(_: Taker) -> None:
-        await turns(3)
-        raise error
-
-    return then if later else now
-
-
-STEPS = [
-    ("on_head", False),
-    ("on_head", True),
-    ("on_data", False),
-    ("on_data", True),
-    ("on_finish", False),
-]
-
-
-@pytest.mark.parametrize(("step", "later"), STEPS)
-def test_a_program_that_raises_closes_the_connection(log: Log, step: str, later: bool) -> None:
-    async def main() -> None:
-        program = Program(**{step: raising(ZeroDivisionError(), later)})
-        async with served(program) as (_, peer):
-            peer.send(post() + get("/2"))
-            await peer.reads_end()
-            await until(lambda: program.closed)
-            ends = [["finish" if step == "on_finish" else "closed"]]
-            assert [taker.ends for taker in program.takers] == ends
-
-    run(main)
-    uncaught(log, ZeroDivisionError)
-
-
-@pytest.mark.parametrize(("step", "later"), STEPS)
-@pytest.mark.parametrize("status", [400, 413])
-def test_a_program_that_finds_fault_with_a_request(
-    log: Log, step: str, later: bool, status: int
-) -> None:
-    async def main() -> None:
-        program = Program(**{step: raising(HTTPInputError("dislike", status), later)})
-        async with served(program) as (_, peer):
-            peer.send(post() + get("/2"))
-            await peer.reads_refusal(status)
-            ends = [["finish" if step == "on_finish" else "closed"]]
-            assert [taker.ends for taker in program.takers] == ends
-
-    run(main)
-    log.one("dislike")
-
-
-@pytest.mark.parametrize("error", [ZeroDivisionError(), HTTPInputError("dislike")])
-def test_a_program_that_raises_when_it_is_asked(log: Log, error: Exception) -> None:
-    class Raising(Program):
-        def start_request(self, server_conn: object, request_conn: object) -> Taker:
-            raise error
-
-    async def main() -> None:
-        program = Raising()
-        async with served(program) as (_, peer):
-            peer.send(get())
-            if isinstance(error, HTTPInputError):
-                await peer.reads_refusal(400)
-            else:
-                await peer.reads_end()
-
-    run(main)
-    if isinstance(error, HTTPInputError):
-        log.one("dislike")
-    else:
-        uncaught(log, ZeroDivisionError)
-
-
-@pytest.mark.parametrize("later", [False, True])
-def test_a_program_that_raises_when_the_answer_has_begun(log: Log, later: bool) -> None:
-    async def hook(taker: Taker) -> None:
-        head(taker.conn, b"a", {"Content-Length": "3"})
-        if later:
-            await turns(3)
-        raise HTTPInputError("dislike")
-
-    async def main() -> None:
-        async with served(Program(on_head=hook)) as (_, peer):
-            peer.send(post())
-            await peer.reads_end(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na")
-
-    run(main)
-    log.one("dislike")
-
-
-@pytest.mark.parametrize("cause", ["refused", "refused later", "cut short"])
-def test_a_program_that_raises_when_its_connection_closes(log: Log, cause: str) -> None:
-    class RaisingTaker(Taker):
-        def on_connection_close(self) -> None:
-            super().on_connection_close()
-            raise ZeroDivisionError
-
-    class Raising(Program):
-        def start_request(self, server_conn: object, request_conn: object) -> Taker:
-            assert isinstance(request_conn, HTTP1Connection)
-            taker = RaisingTaker(**self.hooks)
-            taker.conn = request_conn
-            self.takers.append(taker)
-            return taker
-
-    async def send(peer: Peer) -> None:
-        if cause == "cut short":
-            peer.send(post()[:-1], end=True)
-        else:
-            peer.send(post())
-        await peer.reader.read()
-
-    async def main() -> None:
-        hook = raising(HTTPInputError("dislike"), cause == "refused later")
-        program = Raising(**({} if cause == "cut short" else {"on_head": hook}))
-        async with served(program) as (_, peer):
-            await send(peer)
-            await peer.hang_up()
-            await until(lambda: program.closed)
-            assert program.takers[0].ends == ["closed"]
-
-    run(main)
-    raised = [record for record in log.take() if record.exc_info is not None]
-    assert [record.name for record in raised] == ["tornado.application"]
-
-
-# Flow control
-
-
-@pytest.mark.parametrize("size", [1, 3, 1000])
-def test_a_slow_program_gets_its_body_in_order(size: int) -> None:
-    async def pause(_: Taker) -> None:
-        await turns(2)
-
-    async def main() -> None:
-        body = bytes(range(256)) * 4
-        program = Program(on_head=pause, on_data=pause, on_finish=answer)
-        async with served(program, HTTP1ConnectionParameters(chunk_size=size)) as (_, peer):
-            peer.send(post("/", body) + get("/2"))
-            await peer.reads(OK + OK)
-            assert program.takers[0].body == body
-            assert max(map(len, program.takers[0].pieces)) <= size
 
     run(main)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,13 @@ import pytest
 from tests.certificates import Certificates
 
 from tornadic.ioloop import IOLoop
-from tornadic.iostream import BaseIOStream, IOStream, PipeIOStream, StreamClosedError
+from tornadic.iostream import (
+    BaseIOStream,
+    IOStream,
+    PipeIOStream,
+    SSLIOStream,
+    StreamClosedError,
+)
 from tornadic.iostream.watcher import read_watcher
 
 PATIENCE = 10.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
@@ -158,3 +165,40 @@ async def feed_slowly(stream: BaseIOStream, data: bytes, size: int = 1) -> None:
     for start in range(0, len(data), size):
         await stream.write(data[start : start + size])
         await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def listening(context: ssl.SSLContext) -> AsyncIterator[tuple[Any, list[SSLIOStream]]]:
+    """The address of a TLS server, and the streams it has accepted."""
+    streams: list[SSLIOStream] = []
+    loop = asyncio.get_running_loop()
+
+    def accept() -> None:
+        connection, _ = sock.accept()
+        connection.setblocking(False)
+        wrapped = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        streams.append(SSLIOStream(wrapped))
+
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setblocking(False)
+        loop.add_reader(sock, accept)
+        try:
+            yield sock.getsockname(), streams
+        finally:
+            loop.remove_reader(sock)
+            for stream in streams:
+                stream.close()
+
+
+class Collector:
+    """A sink that takes note of what it gets."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+        self.ended = False
+
+    def feed(self, data: bytes) -> None:
+        self.got.append(data)
+
+    def stream_closed(self) -> None:
+        self.ended = True

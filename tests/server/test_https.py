@@ -317,6 +317,7 @@ class TestStrangers:
         while len(os.listdir("/proc/self/fd")) > before:
             site.goes_on()
             assert not done.wait(0.001)
+        site.stop()
         assert site.seen == []
         assert len(log.take()) <= 60
 

@@ -53,7 +53,11 @@ class HTTPMessageDelegate:
         """The message is complete."""
 
     def answered(self) -> None:
-        """The answer is complete before the message was; what still comes is thrown away."""
+        """The answer is complete before the message was; what still comes is thrown away.
+
+        Whoever does not tell this from a connection that closed is told that.
+        """
+        self.on_connection_close()
 
     def on_connection_close(self) -> None:
         """The connection closed before the message was complete; nothing more is called."""

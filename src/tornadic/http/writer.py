@@ -149,7 +149,6 @@ class MessageWriter:
         """
         if self.left is not None:
             if len(chunk) > self.left:
-                self.left = 0  # of no further use
                 raise HTTPOutputError("Tried to write more data than Content-Length")
             self.left -= len(chunk)
             return chunk

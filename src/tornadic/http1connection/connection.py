@@ -395,6 +395,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
     def _refuse(self, error: HTTPInputError) -> None:
         """The peer sent what is no HTTP: say so if that is still possible, and close."""
         gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
+        if self._state is _CLOSED:
+            return
         delegate = self._delegate
         self._delegate = self._close_callback = None
         self._blocked = True
@@ -508,9 +510,11 @@ class HTTP1Connection(HTTPConnection, Deadlines):
     def _give_up(self) -> None:
         """Close the stream, and be done with it even if it has closed before."""
         self._peer_closed = False
+        if self._state is _CLOSED:
+            return  # detached, so that the stream is somebody else's, or over already
         if not self.stream.closed():
             self.stream.close()
-        elif self._state is not _CLOSED:
+        else:
             self._end_connection()
 
     def _end_connection(self) -> None:
@@ -547,6 +551,9 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         stream = self.stream
         stream.detach_sink(self._reader.take_rest())
         self._state = _CLOSED
+        # What comes after is another protocol's.
+        self._method = ""
+        self._writer.left = 0
         self._blocked = True
         self._delegate = self._close_callback = None
         if self._sweeper is not None:
@@ -575,27 +582,31 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         writer = self._writer
         if self._server is not None and (self._responded or not self._method):
             raise RuntimeError("There is no request to answer")
-        if self.is_client:
-            assert isinstance(start_line, RequestStartLine)
-            self._method = start_line.method
-            data = writer.request_head(start_line.method, start_line.path, headers)
-            if chunk:
-                data += writer.data(chunk)
-        else:
-            # What was promised to be waited for cannot be told from the next request.
-            if self._expects_continue:
-                self._keep_alive = False
-            _, code, reason = start_line
-            data = writer.response_head(
-                code,  # type: ignore[arg-type]
-                reason,
-                headers,
-                self._method,
-                self._version,
-                self._keep_alive,
-                chunk,
-            )
-            self._keep_alive = writer.keep_alive
+        try:
+            if self.is_client:
+                assert isinstance(start_line, RequestStartLine)
+                self._method = start_line.method
+                data = writer.request_head(start_line.method, start_line.path, headers)
+                if chunk:
+                    data += writer.data(chunk)
+            else:
+                # What was promised to be waited for cannot be told from the next request.
+                if self._expects_continue:
+                    self._keep_alive = False
+                _, code, reason = start_line
+                data = writer.response_head(
+                    code,  # type: ignore[arg-type]
+                    reason,
+                    headers,
+                    self._method,
+                    self._version,
+                    self._keep_alive,
+                    chunk,
+                )
+                self._keep_alive = writer.keep_alive
+        except HTTPOutputError:
+            writer.left = 0  # without a head there is no body
+            raise
         self._started = True
         stream = self.stream
         return stream.nothing_waits if stream.send(data) else stream.drained()
@@ -657,6 +668,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
     def set_body_timeout(self, timeout: float) -> None:
         """Give the body of this message ``timeout`` seconds in all."""
         self._body_timeout = timeout
+        if self._state is _CLOSED:
+            return
         if self._sweeper is not None:
             self._sweeper.add(self, timeout)
         elif self._response_future is not None:

@@ -44,7 +44,6 @@ class HTTP1ConnectionParameters:
         "chunk_size",
         "decompress",
         "header_timeout",
-        "limits",
         "max_body_size",
         "max_header_size",
         "no_keep_alive",
@@ -71,7 +70,11 @@ class HTTP1ConnectionParameters:
         self.body_timeout = body_timeout
         self.decompress = decompress
         self.write_timeout = write_timeout
-        self.limits = ReaderLimits(self.max_header_size, self.max_body_size, self.chunk_size)
+
+    @property
+    def limits(self) -> ReaderLimits:
+        """The bounds of what is read, for a connection that begins now."""
+        return ReaderLimits(self.max_header_size, self.max_body_size, self.chunk_size)
 
     @property
     def shortest_timeout(self) -> float:

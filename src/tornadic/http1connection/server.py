@@ -9,6 +9,7 @@ from tornadic.http.interfaces import HTTPServerConnectionDelegate
 from tornadic.http1connection.connection import HTTP1Connection
 from tornadic.http1connection.parameters import HTTP1ConnectionParameters
 from tornadic.iostream import IOStream
+from tornadic.log import app_log
 
 __all__ = ["HTTP1ServerConnection"]
 
@@ -66,4 +67,7 @@ class HTTP1ServerConnection:
         if self._closed is not None:
             future_set_result_unless_cancelled(self._closed, None)
         if delegate is not None:
-            delegate.on_close(self)
+            try:
+                delegate.on_close(self)
+            except Exception:
+                app_log.error("Uncaught exception", exc_info=True)
