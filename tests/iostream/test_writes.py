@@ -248,7 +248,7 @@ def test_a_large_write_is_not_copied(pair: Pair) -> None:
 
 
 class TestPeersThatDoNotRead:
-    def test_are_waited_for_without_work(self) -> None:
+    def test_are_waited_for_without_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A full kernel is no reason to spin."""
 
         async def main() -> None:
@@ -263,7 +263,7 @@ class TestPeersThatDoNotRead:
                     calls += 1
                     return transmit(data)
 
-                stream._transmit = counted  # type: ignore[method-assign]
+                monkeypatch.setattr(stream, "_transmit", counted)
                 await turns(50)
                 assert calls == 0
 

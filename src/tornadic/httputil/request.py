@@ -197,6 +197,11 @@ class HTTPServerRequest:
             return f"{self.protocol}://{self.host}{self.uri}"
         return self.uri
 
+    def connection_is_closed(self) -> bool:
+        """Whether the client has gone, as far as that is known."""
+        stream = getattr(self.connection, "stream", None)
+        return stream is not None and bool(stream.closed())
+
     def request_time(self) -> float:
         """Seconds that the request took, or has taken so far."""
         end = self._finish_time

@@ -141,11 +141,11 @@ class IOStream(BaseIOStream):
                 server_side=server_side,
                 do_handshake_on_connect=False,
             )
-        except BaseException:
-            self.socket.close()
+        except BaseException as e:
+            self._replace_lost_socket()
+            self.close(exc_info=e)
             raise
-        finally:
-            self._closed = True
+        self._closed = True
         stream = SSLIOStream(
             wrapped, self.max_buffer_size, self.read_chunk_size, self.max_write_buffer_size
         )
@@ -155,6 +155,11 @@ class IOStream(BaseIOStream):
         future = stream.wait_for_handshake()
         future.add_done_callback(lambda done: stream.close() if done.cancelled() else None)
         return future
+
+    def _replace_lost_socket(self) -> None:
+        """When `ssl` has taken the descriptor and lost it, have something that can be closed."""
+        if self.socket.fileno() < 0:
+            self.socket = socket.socket()
 
     def _is_idle(self) -> bool:
         return not (

@@ -139,10 +139,7 @@ class SSLIOStream(IOStream):
                 do_handshake_on_connect=False,
             )
         except (OSError, TypeError, ValueError) as e:
-            if self.socket.fileno() < 0:
-                # The descriptor is lost in the attempt; there must be something to close.
-                stand_in: Any = socket.socket()
-                self.socket = stand_in
+            self._replace_lost_socket()
             self._handshake_failed(e)
             return
         self._begin_handshake()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornadic.escape import xhtml_escape
 from tornadic.http.errors import HTTPInputError
+from tornadic.iostream import StreamClosedError
 from tornadic.log import app_log, gen_log
 from tornadic.web.errors import HTTPError
 
@@ -54,6 +55,8 @@ def log_exception(
             gen_log.warning("%d %s: %s", value.status_code, summary, message)
     elif isinstance(value, HTTPInputError):
         gen_log.info("%d %s: %s", value.status, summary, value)
+    elif isinstance(value, StreamClosedError) and handler.request.connection_is_closed():
+        gen_log.info("%s: the client has gone", summary)
     else:
         exc_info = (typ, value, tb)
         app_log.error(
