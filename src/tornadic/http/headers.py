@@ -147,8 +147,7 @@ def split_lines(block: bytes | bytearray) -> list[str]:
     Raises `HTTPInputError` for a bare CR or LF, and for any other control character.
     """
     lines = block.decode("latin-1").split("\r\n")
-    # What is left when all that is allowed is deleted are the line ends, or too much.
-    if len(block.translate(None, _ALLOWED)) != 2 * len(lines) - 2:
+    if not is_clean_text(block, len(lines) - 1):
         raise HTTPInputError("Control character in the headers")
     return lines
 

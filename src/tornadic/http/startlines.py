@@ -11,6 +11,7 @@ from tornadic.http.errors import HTTPInputError
 from tornadic.http.headers import TOKEN
 
 __all__ = [
+    "TARGET",
     "RequestStartLine",
     "ResponseStartLine",
     "is_valid_host",
@@ -21,7 +22,8 @@ __all__ = [
 
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
 _CONTROL = re.compile(r"[\x00-\x1F\x7F]")
-_TARGET = re.compile(r"[^\x00-\x20\x7F]+")
+TARGET = re.compile(r"[^\x00-\x20\x7F]+")
+"""A request target, in whatever form: neither a blank nor a control character."""
 _STATUS_LINE = re.compile(r"(HTTP/[0-9]\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7E\x80-\xFF]*))?")
 
 _LONGEST_METHOD = 32
@@ -136,7 +138,7 @@ def parse_request_start_line(line: str) -> RequestStartLine:
         RequestStartLine(method='GET', path='/foo', version='HTTP/1.1')
     """
     parts = line.split(" ")
-    if len(parts) != 3 or not TOKEN.fullmatch(parts[0]) or not _TARGET.fullmatch(parts[1]):
+    if len(parts) != 3 or not TOKEN.fullmatch(parts[0]) or not TARGET.fullmatch(parts[1]):
         raise HTTPInputError("Malformed HTTP request line")
     _check_version(parts[2])
     return RequestStartLine(*parts)

@@ -12,6 +12,7 @@ import re
 from tornadic.http.errors import HTTPOutputError
 from tornadic.http.framing import connection_options
 from tornadic.http.headers import TOKEN, Fields, HTTPHeaders, encode_fields
+from tornadic.http.startlines import TARGET
 
 __all__ = ["MessageWriter", "encode_chunk"]
 
@@ -26,7 +27,6 @@ def encode_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
-_TARGET = re.compile(r"[^\x00-\x20\x7F]+")
 _PHRASE = re.compile(r"[\t\x20-\x7E\x80-\xFF]*")
 
 # The lines that were checked and put together before.
@@ -131,7 +131,7 @@ class MessageWriter:
 
         A method that usually has a body gets one in chunks where no length is declared.
         """
-        if not TOKEN.fullmatch(method) or not _TARGET.fullmatch(target):
+        if not TOKEN.fullmatch(method) or not TARGET.fullmatch(target):
             raise ValueError(f"Unsafe request line {method[:40]!r} {target[:100]!r}")
         length = _declared_length(headers._fields)
         coding = headers.get("Transfer-Encoding")

@@ -289,8 +289,11 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         elif self._state is _IDLE and reader.buffered:
             self._enter(_HEAD)
         if self._stalled:
-            self._stalled = False
-            self.stream.resume_reading()
+            self._unstall()
+
+    def _unstall(self) -> None:
+        self._stalled = False
+        self.stream.resume_reading()
 
     def _enter(self, state: State) -> None:
         self._state = state
@@ -435,8 +438,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 return True
             self._blocked = False
             if self._stalled:
-                self._stalled = False
-                stream.resume_reading()
+                self._unstall()
             return False
         self._blocked = True
         reader = self._reader
@@ -474,8 +476,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._enter(_LINGERING)
         self._progress = 0
         if self._stalled:
-            self._stalled = False
-            self.stream.resume_reading()
+            self._unstall()
         if self.stream.closed():
             return
         self.stream.drained().add_done_callback(self._half_close)

@@ -14,7 +14,8 @@ __all__ = ["ArgumentsMixin"]
 
 _T = TypeVar("_T")
 
-# Tab, line feed and carriage return may stand in a text field; no other control character.
+# Tab and the kinds of line end, form feed among them, may stand in a text field; as in Tornado,
+# nothing else below the blank does.
 _CONTROL = re.compile(r"[\x00-\x08\x0E-\x1F]")
 
 
