@@ -71,6 +71,10 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         self.protocol = protocol
         self._calls_back = not isinstance(request_callback, HTTPServerConnectionDelegate)
         self.trusted_downstream = trusted_downstream
+        is_ours = type(self).start_request is HTTPServer.start_request
+        if is_ours and not xheaders and not self._calls_back:
+            # Nobody comes between, so connections may ask the program itself.
+            self.start_request = request_callback.start_request  # type: ignore
         self.conn_params = HTTP1ConnectionParameters(
             no_keep_alive=no_keep_alive,
             chunk_size=chunk_size,

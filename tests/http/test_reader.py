@@ -656,3 +656,54 @@ def test_many_small_chunks_come_in_bounded_turns() -> None:
     assert sum(sizes) == chunks
     assert max(sizes) <= 200
     assert len(sizes) < chunks / 10
+
+
+class TestWaitingLines:
+    """Lines behind known ones, which are counted with them."""
+
+    KNOWN = b"Host: a\r\nX-A: 1\r\n"
+
+    def read_behind_known(self, lines: bytes) -> RequestReader:
+        reader = RequestReader(ReaderLimits())
+        for cookie in (b"C: 1\r\n", b"C: 2\r\n", lines):
+            reader.feed(b"GET / HTTP/1.1\r\n" + self.KNOWN + cookie + b"\r\n")
+            assert reader.next_event() is HEAD
+        assert reader.headers["X-A"] == "1"
+        return reader
+
+    @pytest.mark.parametrize("line", [b"a:\r\n", b"A: " + b"1" * 100 + b"\r\n"])
+    def test_as_many_as_may_be(self, line: bytes) -> None:
+        reader = self.read_behind_known(line * (MAX_HEADERS - 2))
+        assert len(reader.headers.get_list("A")) == MAX_HEADERS - 2
+
+    @pytest.mark.parametrize("line", [b"a:\r\n", b"A: " + b"1" * 100 + b"\r\n"])
+    def test_one_too_many(self, line: bytes) -> None:
+        with pytest.raises(HTTPInputError) as caught:
+            self.read_behind_known(line * (MAX_HEADERS - 1))
+        assert caught.value.status == 431
+
+    def test_none(self) -> None:
+        assert len(self.read_behind_known(b"").headers) == 2
+
+    def test_a_start_line_byte_by_byte(self) -> None:
+        """Would take minutes if each byte cost a look at all that came before it."""
+        size = 10_000_000
+        reader = RequestReader(ReaderLimits(max_header_size=2 * size))
+        wire = b"GET /" + b"a" * (size + 100_000) + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+        reader.feed(wire[:size])
+        assert reader.next_event() is None
+        for i in range(size, len(wire)):
+            reader.feed(wire[i : i + 1])
+            event = reader.next_event()
+        assert event is HEAD
+        assert len(reader.start_line.path) == 1 + size + 100_000
+
+    def test_a_block_byte_by_byte_behind_a_long_start_line(self) -> None:
+        head = b"GET /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: a\r\nX-Y: 1\r\n\r\n"
+        reader = RequestReader(ReaderLimits())
+        for _ in range(3):
+            for i in range(len(head)):
+                reader.feed(head[i : i + 1])
+                assert reader.next_event() is (HEAD if i == len(head) - 1 else None)
+            assert reader.start_line.path == "/" + "a" * 3000
+            assert reader.headers["X-Y"] == "1"

@@ -180,6 +180,12 @@ def test_rules_added_later(batches: list[list[Matcher]], path: str) -> None:
         (["/abc", "/ab(.*)", "/a(.*)"], "/abd"),
         (["/abc", "/ab(.*)", "/a(.*)"], "/ac"),
         (["/é(.*)", "/(.*)"], "/é"),
+        # One text is not looked for, whatever else there is.
+        (["/m/(.*)", "/"], "/"),
+        (["/m/(.*)", "/"], "/m/a"),
+        (["/m/(.*)", "/"], "/z"),
+        (["/m/(.*)", "/"], "*"),
+        (["/m/(.*)"], ""),
         (["^/a$"], "/a"),
         (["/a$"], "/ab"),
         ([""], "/"),

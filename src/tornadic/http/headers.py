@@ -19,11 +19,12 @@ from tornadic.http.errors import HTTPInputError
 
 __all__ = [
     "MAX_HEADERS",
+    "SHORTEST_LINE",
     "TOKEN",
     "HTTPHeaders",
-    "can_wait",
     "encode_fields",
     "is_clean_text",
+    "match_patient_lines",
     "read_fields",
     "split_lines",
 ]
@@ -42,13 +43,16 @@ URGENT = frozenset(
 )
 """Fields that we ourselves look for in every request."""
 
-# Lines with their CRLFs, all well-formed, and none of them urgent.
-_PATIENT_LINES = re.compile(
+match_patient_lines = re.compile(
     rb"(?:"
     rb"(?![CEHITcehit](?i:onnection|ontent-length|xpect|ost|f-none-match|ransfer-encoding):)"
     rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7E\x80-\xFF]*+\r\n"
-    rb")*+"
-)
+    rb")*+\r\n"
+).match
+"""Lines that may be taken apart later: all well-formed, none `URGENT`, and then the empty line."""
+
+SHORTEST_LINE = 4
+"""Bytes in ``a:`` and its line end."""
 
 _VALUE = re.compile(r"[^\x00-\x08\x0A-\x1F\x7F]*")
 _BYTES_VALUE = re.compile(r"[\t\x20-\x7E\x80-\xFF]*")
@@ -171,18 +175,6 @@ def read_fields(lines: list[str]) -> Fields:
             else:
                 fields[key] = value
     return fields
-
-
-def can_wait(lines: bytes | bytearray, before: Fields) -> bool:
-    """Whether ``lines``, with their CRLFs, may be taken apart later.
-
-    So it is if all of them are well-formed, none is among `URGENT`, and with those in ``before``
-    they are not too many.
-    """
-    return (
-        _PATIENT_LINES.fullmatch(lines) is not None
-        and lines.count(b"\n") + len(before) <= MAX_HEADERS
-    )
 
 
 def _field(line: str) -> tuple[str, str]:

@@ -30,16 +30,20 @@ from typing import Any, Final
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.framing import CHUNKED, UNTIL_CLOSE, Framing, frame_request, frame_response
 from tornadic.http.headers import (
+    MAX_HEADERS,
+    SHORTEST_LINE,
     Fields,
     HTTPHeaders,
-    can_wait,
     is_clean_text,
+    match_patient_lines,
     read_fields,
     split_lines,
 )
 from tornadic.http.startlines import (
+    match_usual_line,
     parse_response_start_line,
     read_request_line,
+    start_line_of,
 )
 
 __all__ = [
@@ -117,8 +121,10 @@ class _MessageReader:
         "_known_is_whole",
         "_known_version",
         "_line",
+        "_line_size",
         "_overhead",
         "_part",
+        "_patience",
         "_pos",
         "_received",
         "_remaining",
@@ -149,10 +155,14 @@ class _MessageReader:
         self._received = 0
         self._overhead = 0
         self._part = _Part.SIZE
+        # The start line of the message before, and the size of one whose head is not whole yet.
         self._line: bytes | bytearray = b""
+        self._line_size = 0
         self._seen: bytes | None = None
         self._known: bytes | None = None
         self._known_is_whole = False
+        # So many bytes of lines behind the known ones are surely not too many lines.
+        self._patience = 0
         self._known_version = ""
         # What reads on in the message; None between two messages.
         self._step: Callable[[Any], Event] | None = None
@@ -197,11 +207,15 @@ class _MessageReader:
         """Whether a head was read whose message has not ended yet."""
         return self._step is not None
 
-    def forget_head(self) -> None:
-        """Let go of a head that was dealt with, but for what the next may be compared to."""
+    def forget_head(self) -> bool:
+        """Let go of a head that was dealt with, but for what the next may be compared to.
+
+        Returns whether something of the next message is here.
+        """
         del self.headers
         if not self._line:
             self.start_line = None
+        return len(self._data) > self._pos
 
     def take_rest(self) -> bytes:
         """Give up what was fed and not read yet; it belongs to another protocol now."""
@@ -226,11 +240,41 @@ class _MessageReader:
             data = self._data
             begin = self._pos
             line = self._line
-            middle = begin + len(line)
-            if not line or not data.startswith(line, begin):
-                return self._read_line(data, begin)
-            # The start line of the message before: `_read_line` need not look at it.
-            return self._read_head(data, begin, middle)
+            if line and data.startswith(line, begin):
+                middle = begin + len(line)  # the start line of the message before
+            else:
+                middle = self._read_line(data, begin)
+                if middle <= begin:
+                    return self.next_event() if middle == begin else None
+            known = self._known
+            if known is None or self._scanned or not data.startswith(known, middle):
+                return self._read_block(data, begin, middle)
+            end = middle + len(known)
+            waiting: bytes | bytearray = b""
+            if not self._known_is_whole:
+                rest = end
+                match = match_patient_lines(data, rest)
+                if match is None:
+                    return self._read_block(data, begin, middle)
+                end = match.end()
+                if end - rest > self._patience and not self._may_wait(data[rest:end]):
+                    return self._read_block(data, begin, middle)
+                waiting = data[rest : end - 2]
+            headers = self.headers = _new_headers(HTTPHeaders)
+            headers._first = self._known_fields
+            headers._waiting = waiting
+            self.framing = self._known_framing
+            # `_begin`, in line: nearly every request comes this way.
+            if end - begin > self.limits.max_header_size:
+                raise HTTPInputError("Head of the message too long", 431)
+            self._skipped_line = False
+            if end == len(data):
+                self._data = b""
+                end = 0
+            self._pos = end
+            if self._known_framing.body:
+                self._open_body(self._known_framing.body)
+            return HEAD
         except HTTPInputError:
             self._step = _MessageReader._read_nothing
             raise
@@ -247,56 +291,45 @@ class _MessageReader:
 
     # The head
 
-    def _read_line(self, data: bytes | bytearray, begin: int) -> Event:
-        """Read a start line that is not the one before."""
-        middle = data.find(_CRLF, begin) + 2
+    def _read_line(self, data: bytes | bytearray, begin: int) -> int:
+        """Read a start line that is not the one before, and say where it ends.
+
+        That is ``begin`` where an empty line was skipped, and -1 if it is not all here.
+        """
+        if self._line_size:
+            return begin + self._line_size
+        middle = data.find(_CRLF, begin + self._scanned) + 2
         if middle < 2:
             self._wait_for_empty_line()
-            return None
+            return -1
         if middle == begin + 2:
-            return self._skip_empty_line()
+            self._skip_empty_line()
+            return begin
         if middle - begin > self.limits.max_header_size:
             raise HTTPInputError("Head of the message too long", 431)
-        line = self._line = data[begin:middle]
-        if len(line) > _LARGEST_BLOCK_KEPT:
-            self._line = b""  # too long to hold on to while the connection is idle
-        start_line = self.start_line = self._parse_start_line(line[:-2].decode("latin-1"))
+        line = data[begin:middle]
+        self._take_start_line(line, self._parse_start_line(line[:-2].decode("latin-1")))
+        return middle
+
+    def _take_start_line(self, line: bytes | bytearray, start_line: Any) -> None:
+        self.start_line = start_line
+        # One that is too long is not held on to while the connection is idle.
+        self._line = line if len(line) <= _LARGEST_BLOCK_KEPT else b""
         if start_line.version != self._known_version:
             # What is known was framed for another version.
             self._known_version = start_line.version
             self._known = self._seen = None
-        return self._read_head(data, begin, middle)
 
-    def _read_head(self, data: bytes | bytearray, begin: int, middle: int) -> Event:
-        """Read the lines behind the start line, as far as they are not known, and frame them."""
-        known = self._known
-        if known is None or not data.startswith(known, middle):
-            return self._read_block(data, begin, middle)
-        end = middle + len(known)
-        waiting: bytes | bytearray = b""
-        if not self._known_is_whole:
-            rest = end
-            # The known lines end in CRLF, which may be half of the empty line's.
-            end = data.find(b"\r\n\r\n", max(rest - 2, begin + self._scanned)) + 4
-            if end < 4:
-                self._wait_for_empty_line()
-                return None
-            waiting = data[rest : end - 2]
-            if waiting and not can_wait(waiting, self._known_fields):
-                return self._read_block(data, begin, middle, learn=False)
-        headers = self.headers = _new_headers(HTTPHeaders)
-        headers._first = self._known_fields
-        headers._waiting = waiting
-        self.framing = self._known_framing
-        return self._begin(begin, end)
+    def _may_wait(self, lines: bytes | bytearray) -> bool:
+        """Whether ``lines``, with the empty one, are not too many beside the known ones."""
+        return lines.count(b"\n") - 1 + len(self._known_fields) <= MAX_HEADERS
 
-    def _read_block(
-        self, data: bytes | bytearray, begin: int, middle: int, learn: bool = True
-    ) -> Event:
-        """Read all the lines behind the start line, and ``learn`` which ones come again."""
+    def _read_block(self, data: bytes | bytearray, begin: int, middle: int) -> Event:
+        """Read all the lines behind the start line, and learn which ones come again."""
         end = data.find(b"\r\n\r\n", max(middle - 2, begin + self._scanned)) + 4
         if end < 4:
             self._wait_for_empty_line()
+            self._line_size = middle - begin
             return None
         if end - begin > self.limits.max_header_size:
             raise HTTPInputError("Head of the message too long", 431)
@@ -304,7 +337,11 @@ class _MessageReader:
         fields = _fields_of(block)
         self.headers = HTTPHeaders.adopt(fields)
         self.framing = self._decide_framing(fields)
-        if learn and self._remembers and len(block) <= _LARGEST_BLOCK_KEPT:
+        if (
+            self._remembers
+            and len(block) <= _LARGEST_BLOCK_KEPT
+            and (self._known is None or not block.startswith(self._known))
+        ):
             self._learn(bytes(block))
         return self._begin(begin, end)
 
@@ -312,8 +349,7 @@ class _MessageReader:
         """A head is there: take note of where it ends, and of what is to come."""
         if end - begin > self.limits.max_header_size:
             raise HTTPInputError("Head of the message too long", 431)
-        self.max_body_size = self.limits.max_body_size
-        self._scanned = 0
+        self._scanned = self._line_size = 0
         self._skipped_line = False
         if end == len(self._data):
             # A connection may be idle now, and is not to hold on to anything.
@@ -321,6 +357,7 @@ class _MessageReader:
             end = 0
         self._pos = end
         if self.framing.body:
+            self.max_body_size = self.limits.max_body_size
             self._open_body(self.framing.body)
         return HEAD
 
@@ -344,6 +381,7 @@ class _MessageReader:
         self._known_is_whole = block is self._seen
         self._known_fields = fields
         self._known_framing = self._decide_framing(fields)
+        self._patience = SHORTEST_LINE * (MAX_HEADERS - len(fields))
         self._seen = None
 
     def _wait_for_empty_line(self) -> None:
@@ -363,14 +401,13 @@ class _MessageReader:
         # The last three bytes may be the beginning of the empty line.
         self._scanned = max(unread - 3, 0)
 
-    def _skip_empty_line(self) -> Event:
+    def _skip_empty_line(self) -> None:
         """Ignore one empty line before a message (RFC 9112 section 2.2), and no more."""
         if self._skipped_line:
             raise HTTPInputError("Empty lines instead of a message")
         self._skipped_line = True
         self._pos += 2
         self._scanned = 0
-        return self.next_event()
 
     # What reads a start line.
     _parse_start_line: Callable[[str], Any]
@@ -528,6 +565,19 @@ class RequestReader(_MessageReader):
     __slots__ = ()
 
     _parse_start_line = staticmethod(read_request_line)
+
+    def _read_line(self, data: bytes | bytearray, begin: int) -> int:
+        usual = match_usual_line(data, begin) if not self._scanned else None
+        if usual is None:
+            return super()._read_line(data, begin)
+        middle = usual.end()
+        start_line = start_line_of(usual)
+        if start_line[2] != self._known_version or middle - begin > _LARGEST_BLOCK_KEPT:
+            self._take_start_line(data[begin:middle], start_line)
+        else:
+            self._line = data[begin:middle]
+            self.start_line = start_line
+        return middle
 
     def _decide_framing(self, fields: Fields) -> Framing:
         return frame_request(self.start_line, fields)

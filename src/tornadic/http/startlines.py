@@ -15,9 +15,11 @@ __all__ = [
     "RequestStartLine",
     "ResponseStartLine",
     "is_valid_host",
+    "match_usual_line",
     "parse_request_start_line",
     "parse_response_start_line",
     "read_request_line",
+    "start_line_of",
 ]
 
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
@@ -28,10 +30,18 @@ _STATUS_LINE = re.compile(r"(HTTP/[0-9]\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7E
 
 _LONGEST_METHOD = 32
 
-# What nearly every request begins with; what does not is looked at piece by piece.
-_USUAL_LINE = re.compile(
-    r"(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS|TRACE) (/[!-~\x80-\xFF]*+) (HTTP/1\.[01])"
-)
+match_usual_line = re.compile(
+    rb"(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS|TRACE) (/[!-~\x80-\xFF]*+) (HTTP/1\.[01])\r\n"
+).match
+"""What nearly every request begins with; what does not is for `read_request_line` to judge."""
+
+_TEXTS = {
+    text.encode(): text
+    for text in (
+        *("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"),
+        *("HTTP/1.0", "HTTP/1.1"),
+    )
+}
 
 
 class RequestStartLine(NamedTuple):
@@ -54,6 +64,14 @@ class ResponseStartLine(NamedTuple):
     reason: str
 
 
+def start_line_of(usual: re.Match[bytes]) -> RequestStartLine:
+    """The start line that `match_usual_line` found."""
+    method, target, version = usual.groups()
+    return _new_start_line(
+        RequestStartLine, (_TEXTS[method], target.decode("latin-1"), _TEXTS[version])
+    )
+
+
 def read_request_line(line: str) -> RequestStartLine:
     """Read a request line, one character for each byte.
 
@@ -61,9 +79,6 @@ def read_request_line(line: str) -> RequestStartLine:
     longer than any that is in use, and 400 for the rest, such as a target that is in none of
     the four forms of RFC 9112 section 3.2.
     """
-    usual = _USUAL_LINE.fullmatch(line)
-    if usual is not None:
-        return _new_start_line(RequestStartLine, usual.groups())
     parts = line.split(" ")
     if len(parts) != 3 or _CONTROL.search(line):
         raise HTTPInputError("Malformed HTTP request line")

@@ -44,10 +44,8 @@ def _status_line(status: int, reason: str) -> str:
     return line
 
 
-def _declared_length(fields: Fields) -> int | None:
-    value = fields.get("Content-Length")
-    if value is None:
-        return None
+def _declared_length(fields: Fields) -> int:
+    value = fields["Content-Length"]
     if "Transfer-Encoding" in fields:
         raise HTTPOutputError("Message with both Transfer-Encoding and Content-Length")
     # Characters are bytes here, so that only ASCII digits are decimal.
@@ -90,7 +88,7 @@ class MessageWriter:
         is too long for it.
         """
         fields = headers._fields
-        length = _declared_length(fields)
+        length = _declared_length(fields) if "Content-Length" in fields else None
         bodiless = status < 200 or status == 204 or status == 304 or method == "HEAD"
         chunked = False
         if "Transfer-Encoding" in fields:
@@ -112,9 +110,7 @@ class MessageWriter:
                 fields["Connection"] = "close"
         elif version == "HTTP/1.0":
             fields["Connection"] = "Keep-Alive"
-        line = _status_lines.get((status, reason))
-        if line is None:
-            line = _status_line(status, reason)
+        line = _status_lines.get((status, reason)) or _status_line(status, reason)
         head = encode_fields(line, fields)
         self.keep_alive = keep_alive
         self._chunked = chunked
@@ -133,11 +129,12 @@ class MessageWriter:
         """
         if not TOKEN.fullmatch(method) or not TARGET.fullmatch(target):
             raise ValueError(f"Unsafe request line {method[:40]!r} {target[:100]!r}")
-        length = _declared_length(headers._fields)
+        fields = headers._fields
+        length = _declared_length(fields) if "Content-Length" in fields else None
         coding = headers.get("Transfer-Encoding")
         if coding is None and length is None and method in ("POST", "PUT", "PATCH"):
             coding = headers["Transfer-Encoding"] = "chunked"
-        head = encode_fields(f"{method} {target} HTTP/1.1", headers._fields)
+        head = encode_fields(f"{method} {target} HTTP/1.1", fields)
         self._chunked = coding is not None and coding.lower() == "chunked"
         self.left = None if self._chunked else length or 0
         return head

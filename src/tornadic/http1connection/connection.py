@@ -433,8 +433,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             self._method = ""
             self._body_timeout = None
             self._progress = 0
-            self._reader.forget_head()
-            if self._reader.buffered:
+            if self._reader.forget_head():
                 return True
             self._blocked = False
             if self._stalled:

@@ -28,10 +28,13 @@ class IOStream(BaseIOStream):
     arguments are `BaseIOStream`'s.
     """
 
-    __slots__ = ("_connecting", "socket")
+    # The kernel is asked without a frame between; TLS, which puts itself there, has methods.
+    __slots__ = ("_connecting", "_receive", "socket")
 
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
         self.socket = socket
+        if type(self)._receive is IOStream._receive:
+            self._receive = socket.recv  # type: ignore[method-assign, assignment]
         self._connecting: asyncio.Future[Any] | None = None
         socket.setblocking(False)
         super().__init__(*args, **kwargs)
@@ -54,9 +57,6 @@ class IOStream(BaseIOStream):
 
     def write_to_fd(self, data: memoryview) -> int:
         return self.socket.send(data)
-
-    def _receive(self, size: int) -> bytes | None:
-        return self.socket.recv(size)
 
     def _transmit(self, data: bytes | memoryview) -> int:
         if self._connecting is not None:

@@ -35,6 +35,9 @@ class RuleIndex:
             text, is_whole = _literal_of(rule)
             places = by_path if is_whole else by_text
             places.setdefault(text, []).append((order, rule, is_whole))
+        if not by_text[""] and len(by_text) == 2:
+            # One text, which need not be looked for: the regular expressions will tell.
+            del by_text[""]
         self._texts = sorted(by_text)
         self._parents = [0]
         for i in range(1, len(self._texts)):
@@ -42,7 +45,7 @@ class RuleIndex:
         # What is tried for a path that begins with the text, and with none that is longer.
         merged: list[_Ordered] = []
         for text, parent in zip(self._texts, self._parents, strict=True):
-            inherited = merged[parent] if text else []
+            inherited = merged[parent] if merged else []
             merged.append(sorted(inherited + by_text[text], key=_order))
         self._candidates = [_without_order(rules) for rules in merged]
         self._by_path = {
@@ -58,7 +61,9 @@ class RuleIndex:
         return self._candidates[self._find(path) if len(self._texts) > 1 else 0]
 
     def _find(self, path: str) -> int:
-        """The place of the longest text that ``path`` begins with."""
+        """The place of the longest text that ``path`` begins with, or of the only one."""
+        if len(self._texts) == 1:
+            return 0
         return self._last_beginning(path, bisect_right(self._texts, path) - 1)
 
     def _last_beginning(self, path: str, i: int) -> int:

@@ -178,7 +178,7 @@ class Application(ReversibleRouter):
 
         That one is of ``default_handler_class`` with ``default_handler_args``, if those are set.
         """
-        only_wildcard = len(self.default_router.rules) == 1
+        only_wildcard = len(self.default_router._rules) == 1
         router = self.wildcard_router if only_wildcard else self.default_router
         found = router.find_handler(request)
         if found is not None:

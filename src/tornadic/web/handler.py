@@ -98,7 +98,9 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         self._transforms: list[OutputTransform] | None = None
         self._new_cookies = None
         self.clear()
-        self.initialize(**kwargs)
+        # The usual class takes no arguments; calling to hear that costs as much as `clear`.
+        if kwargs or type(self).initialize is not RequestHandler.initialize:
+            self.initialize(**kwargs)
 
     # What a subclass may define
 
