@@ -109,7 +109,7 @@ class Return(Exception):
     """
 
     def __init__(self, value: Any = None) -> None:
-        super().__init__(value)
+        self.args = (value,)
         self.value = value
 
 
@@ -192,6 +192,8 @@ def _deliver(generator: Generator[Any, Any, Any], future: Future[Any]) -> Genera
     """Run ``generator``, passing on what it yields, and set the result of ``future``."""
     try:
         result = yield from generator
+    except Return as returned:
+        result = returned.value
     except BaseException:
         # The frame would hold the future that is about to hold the exception.
         del future
@@ -238,8 +240,9 @@ class Runner:
         self._loop = result_future.get_loop()
         self._result_future: Future[Any] | None = result_future
         # Whoever holds the result future keeps the coroutine alive, and what it waits for.
-        _hold(result_future, self)
-        _forget_own_frames(result_future)
+        result_future.held = self  # type: ignore[attr-defined]  # as `_hold` does
+        if result_future._source_traceback:
+            _forget_own_frames(result_future)
         self._waiting_for: Any = None
         # Passed on without staying in this frame, as in the wrappers.
         del result_future
