@@ -429,3 +429,71 @@ class TestHandleStream:
         with caplog.at_level(logging.ERROR):
             run(main)
         assert [record.name for record in caplog.records] == ["tornado.general"]
+
+
+class TestDrain:
+    """`close_all_connections`, which waits for the coroutines of `handle_stream`."""
+
+    @staticmethod
+    async def connected(server: TCPServer, text: bytes = b"1\n") -> tuple[Any, Any, int]:
+        port = free_port()
+        server.listen(port, "127.0.0.1")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(text)
+        assert await reader.readline() == text
+        return reader, writer, port
+
+    def test_a_conversation_comes_to_its_end(self) -> None:
+        async def main() -> None:
+            server = Echo()
+            reader, writer, port = await self.connected(server)
+            draining = asyncio.ensure_future(server.close_all_connections(timeout=10))
+            await asyncio.sleep(0)
+            with pytest.raises(ConnectionError):
+                await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"2\n")
+            assert await reader.readline() == b"2\n"
+            assert not draining.done()
+            writer.close()
+            await draining
+
+        run(main)
+
+    @pytest.mark.parametrize("timeout", [0, 0.05])
+    def test_one_that_does_not_end_is_closed(self, timeout: float) -> None:
+        async def main() -> None:
+            server = Echo()
+            reader, writer, _ = await self.connected(server)
+            await server.close_all_connections(timeout)
+            assert await reader.read() == b""
+            writer.close()
+            server.stop()
+
+        run(main)
+
+    def test_a_coroutine_that_does_not_notice_is_not_waited_for(self) -> None:
+        async def main() -> None:
+            release = asyncio.Event()
+
+            class Deaf(TCPServer):
+                async def handle_stream(self, stream: IOStream, address: Any) -> None:
+                    await stream.write(await stream.read_until(b"\n"))
+                    await release.wait()
+
+            server = Deaf()
+            reader, writer, _ = await self.connected(server)
+            await server.close_all_connections()
+            assert await reader.read() == b""
+            writer.close()
+            release.set()
+            await settled()
+            server.stop()
+
+        run(main)
+
+    def test_nobody_there(self) -> None:
+        async def main() -> None:
+            await Echo().close_all_connections()
+            await Echo().close_all_connections(timeout=10)
+
+        run(main)

@@ -6,6 +6,8 @@ rest.  What it knows of a connection, such as the peer's address, is in its cont
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -124,8 +126,22 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         if isinstance(self.request_callback, HTTPServerConnectionDelegate):
             self.request_callback.on_close(server_conn)
 
-    async def close_all_connections(self) -> None:
-        """Close every open connection, whatever it is doing; call `stop` first."""
+    async def close_all_connections(self, timeout: float = 0.0) -> None:
+        """Close every open connection, and return when they are closed.
+
+        Without ``timeout`` they are closed whatever they are doing; call `stop` first.  With it
+        the server is drained: it stops, connections between two requests are closed, and requests
+        that have begun to come get up to ``timeout`` seconds to be answered, each the last on its
+        connection.  What is still open then is closed.
+
+        Connections that a program has detached are the program's.
+        """
+        if timeout > 0 and self._connections:
+            self.stop()
+            params = self.conn_params = copy.copy(self.conn_params)
+            params.no_keep_alive = True
+            closed = [connection.finish_soon(params) for connection in [*self._connections]]
+            await asyncio.wait(closed, timeout=timeout)
         while self._connections:
             await next(iter(self._connections)).close()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from tornadic import gen, process
 from tornadic.ioloop import IOLoop
@@ -20,6 +21,9 @@ from tornadic.netutil import (
 )
 
 __all__ = ["TCPServer"]
+
+CLOSING_SECONDS: Final = 1.0
+"""What a coroutine gets to notice that its stream is closed."""
 
 
 class TCPServer:
@@ -52,6 +56,8 @@ class TCPServer:
         self._bound: list[socket.socket] = []
         self._started = False
         self._stopped = False
+        # What has been taken by a coroutine that has not ended yet.
+        self._taken: dict[asyncio.Future[Any], IOStream] = {}
         # A context takes milliseconds to make; this is the one made of those options.
         self._context_made_of: dict[str, Any] | ssl.SSLContext | None = None
         self._context: ssl.SSLContext | None = None
@@ -149,9 +155,11 @@ class TCPServer:
                 stream = self._tls_stream(connection, self.ssl_options)
                 if stream is None:
                     return
-            future = self.handle_stream(stream, address)
-            if future is not None:
-                IOLoop.current().add_future(gen.convert_yielded(future), lambda f: f.result())
+            waiting = self.handle_stream(stream, address)
+            if waiting is not None:
+                future = gen.convert_yielded(waiting)
+                self._taken[future] = stream
+                IOLoop.current().add_future(future, self._handled)
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
             # Nobody else may know it.
@@ -159,6 +167,26 @@ class TCPServer:
                 stream.close()
             else:
                 connection.close()
+
+    def _handled(self, future: asyncio.Future[Any]) -> None:
+        del self._taken[future]
+        future.result()  # what it raised is logged by the loop
+
+    async def close_all_connections(self, timeout: float = 0.0) -> None:
+        """Close the connections that coroutines of `handle_stream` have taken; call `stop` first.
+
+        With ``timeout`` the server is drained: it stops, and they get up to that many seconds to
+        end by themselves.  Returns when the coroutines have ended, or a second after the streams
+        of the others were closed.  Connections that were taken otherwise are the program's.
+        """
+        if timeout > 0:
+            self.stop()
+            if self._taken:
+                await asyncio.wait([*self._taken], timeout=timeout)
+        for stream in self._taken.values():
+            stream.close()
+        if self._taken:
+            await asyncio.wait([*self._taken], timeout=CLOSING_SECONDS)
 
     def _tls_stream(
         self, connection: socket.socket, options: dict[str, Any] | ssl.SSLContext

@@ -119,7 +119,7 @@ class Site:
             application = Application(self._rules, **self._settings)
             server: HTTPServer | _BareServer
             if self._params is None:
-                server = HTTPServer(application, **self._arguments)
+                server = self.server = HTTPServer(application, **self._arguments)
             else:
                 server = _BareServer(application, self._params)
             [sock] = bind_sockets(0, "127.0.0.1", family=socket.AF_INET)

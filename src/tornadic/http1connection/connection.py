@@ -542,6 +542,13 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         """Close the stream."""
         self.stream.close()
 
+    def finish_soon(self, params: HTTP1ConnectionParameters) -> None:
+        """See `HTTP1ServerConnection.finish_soon`."""
+        self.params = params
+        self._keep_alive = False
+        if self._state in (_IDLE, _HEAD) and not self._reader.buffered:
+            self.stream.close()
+
     def detach(self) -> IOStream:
         """Give up the stream, with all that was not read yet, for another protocol.
 

@@ -56,9 +56,26 @@ class HTTP1ServerConnection:
         """Close the connection; returns when it is closed and the delegate knows."""
         self.stream.close()
         if self._connection is not None:
-            if self._closed is None:
-                self._closed = self.stream.io_loop.asyncio_loop.create_future()
-            await asyncio.shield(self._closed)
+            await asyncio.shield(self._when_closed())
+
+    def finish_soon(self, params: HTTP1ConnectionParameters) -> asyncio.Future[None]:
+        """Close the connection between two requests; what has begun to come is answered first.
+
+        ``params``, without keep-alive, hold from now on.  The future is done when the connection
+        is closed and the delegate knows.
+        """
+        closed = self._when_closed()
+        self.params = params
+        if self._connection is not None:
+            self._connection.finish_soon(params)
+        return closed
+
+    def _when_closed(self) -> asyncio.Future[None]:
+        if self._closed is None:
+            self._closed = self.stream.io_loop.asyncio_loop.create_future()
+            if self._connection is None:
+                self._closed.set_result(None)
+        return self._closed
 
     def connection_closed(self) -> None:
         """Take note that the connection has closed; for the connection's own use."""
