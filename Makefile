@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH_VENV ?= .venv-bench
+COMPAT_VENV ?= .venv-compat
 ARGS ?=
 
-.PHONY: demo test lint fuzz bench clean
+.PHONY: demo test lint fuzz bench compat clean
 
 demo: $(VENV)/.installed
 	@exec $(VENV)/bin/tornadic run demo/app.py $(ARGS)
@@ -25,8 +26,12 @@ fuzz: $(VENV)/.installed-test
 bench: $(BENCH_VENV)/.installed-bench
 	$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
 
+# Tornado's own tests, on Tornadic: make compat ARGS='--jobs 2 web_test'
+compat:
+	$(PYTHON) -m tests.tornado_suite --venv $(COMPAT_VENV) $(ARGS)
+
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) build dist src/*.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) $(COMPAT_VENV) build dist src/*.egg-info
 
 $(VENV)/bin/python $(BENCH_VENV)/bin/python:
 	$(PYTHON) -m venv $(@D:/bin=)

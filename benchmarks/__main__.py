@@ -13,6 +13,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.costs import CostScenario, run_costs
+from benchmarks.floors import COST_SCENARIOS
 from benchmarks.load import LoadError
 from benchmarks.measure import Cores, MeasureError, machine, version_of
 from benchmarks.runs import Plan, profile, run_memory, run_requests, run_scaling
@@ -24,10 +26,21 @@ from benchmarks.scenarios import (
     TORNADO_LIKE,
 )
 from benchmarks.servers import SERVERS, Server
-from benchmarks.tables import OURS, memory_table, request_table, scaling_table
+from benchmarks.tables import OURS, cost_table, memory_table, request_table, scaling_table
+
+ALL_NAMES = (*SCENARIO_NAMES, *(scenario.name for scenario in COST_SCENARIOS))
 
 FULL = Plan(rounds=5, seconds=1.0, warm_seconds=0.3, scaling_rounds=3, idle=5000, long_seconds=4.0)
-QUICK = Plan(rounds=2, seconds=0.3, warm_seconds=0.2, scaling_rounds=1, idle=1000, long_seconds=1.0)
+QUICK = Plan(
+    rounds=2,
+    seconds=0.3,
+    warm_seconds=0.2,
+    scaling_rounds=1,
+    idle=1000,
+    long_seconds=1.0,
+    operations=20_000,
+    fetches=2_000,
+)
 
 
 def _names(allowed: Sequence[str]) -> Any:
@@ -44,17 +57,17 @@ def _names(allowed: Sequence[str]) -> Any:
 def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line; ends the process with a message if it is wrong."""
     parser = argparse.ArgumentParser(prog="benchmarks", description="Tornadic beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="under a minute, rough figures")
+    parser.add_argument("--quick", action="store_true", help="under three minutes, rough figures")
     parser.add_argument("--rounds", type=int, help="rounds of each request scenario")
     parser.add_argument("--seconds", type=float, help="length of one measured window")
     parser.add_argument("--connections", type=int, help="busy connections (64)")
     parser.add_argument("--pipeline", type=int, help="requests sent at once on a connection (1)")
     parser.add_argument(
         "--only",
-        type=_names(SCENARIO_NAMES),
-        default=list(SCENARIO_NAMES),
+        type=_names(ALL_NAMES),
+        default=list(ALL_NAMES),
         metavar="NAMES",
-        help=f"scenarios, with commas: {', '.join(SCENARIO_NAMES)}",
+        help=f"scenarios, with commas: {', '.join(ALL_NAMES)}",
     )
     parser.add_argument(
         "--servers",
@@ -114,18 +127,20 @@ def heading(text: str) -> None:
 def run(options: argparse.Namespace, plan: Plan, servers: Sequence[Server], cores: Cores) -> Any:
     """Measure, print the tables, and return everything for --json."""
     found: dict[str, Any] = {}
+    http = [server for server in servers if server.module]
     both = [server for server in servers if server.name in TORNADO_LIKE]
     for scenario in REQUEST_SCENARIOS:
-        chosen = [s for s in servers if scenario.servers is None or s.name in scenario.servers]
+        names = scenario.servers
+        chosen = http if names is None else [s for s in servers if s.name in names]
         if scenario.name in options.only and chosen:
             samples = run_requests(scenario, chosen, plan, cores, report)
             heading(f"{scenario.name}: {scenario.title}")
-            print(request_table(samples, scenario.target))
+            print(request_table(samples, scenario.target, scenario.unit))
             found[scenario.name] = {
                 name: [asdict(sample) for sample in each] for name, each in samples.items()
             }
-    if "memory" in options.only:
-        memory = run_memory(servers, plan, cores, report)
+    if "memory" in options.only and http:
+        memory = run_memory(http, plan, cores, report)
         heading(f"memory: {plan.idle:,} keep-alive connections, idle after one request each")
         print(memory_table(memory, MEMORY_TARGET))
         found["memory"] = memory
@@ -137,7 +152,38 @@ def run(options: argparse.Namespace, plan: Plan, servers: Sequence[Server], core
             grown: {name: asdict(ratio) for name, ratio in by_server.items()}
             for grown, by_server in ratios.items()
         }
+    for cost_scenario in COST_SCENARIOS:
+        if cost_scenario.name in options.only:
+            found.update(run_cost(cost_scenario, servers, plan, cores))
     return found
+
+
+def run_cost(
+    scenario: CostScenario, servers: Sequence[Server], plan: Plan, cores: Cores
+) -> dict[str, Any]:
+    """Measure and print one scenario; everything of it for --json, nothing if it cannot run."""
+    command = scenario.missing_command()
+    if command is not None:
+        heading(f"{scenario.name}: left out, {command} is not installed")
+        return {}
+    peers = []
+    for server in servers:
+        missing = scenario.missing(server)
+        if server.name in scenario.peers and missing is None:
+            peers.append(server)
+        elif server.name in scenario.peers:
+            heading(f"{scenario.name}: {server.label} left out, {missing} is not installed")
+    if not peers:
+        return {}
+    costs = run_costs(scenario, peers, plan, cores, report)
+    heading(f"{scenario.name}: {scenario.title}")
+    print(cost_table(scenario, costs))
+    return {
+        scenario.name: {
+            case: {name: [asdict(cost) for cost in each] for name, each in by_peer.items()}
+            for case, by_peer in costs.items()
+        }
+    }
 
 
 def _profile(options: argparse.Namespace, plan: Plan, cores: Cores) -> None:

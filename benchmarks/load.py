@@ -8,7 +8,7 @@ It polls and never sleeps.  Waking a process that sleeps on the other core is wo
 that sends to it: on a virtual machine 3 us and more for each answer, which a client elsewhere
 would not cost the server, and which it pays only if it is slower than the generator.
 
-Whatever looks different takes the slow path, which frames by Content-Length and compares again.
+Whatever looks different takes the slow path, which frames anew (`Wire`) and compares again.
 A wrong answer ends the run with `LoadError`: a figure for wrong answers is worth nothing.
 """
 
@@ -19,20 +19,35 @@ import json
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 # No server may take longer than this over one answer; far above any p99 seen.
 ANSWER_TIMEOUT_SECONDS = 10.0
 RECEIVE_SIZE = 65536
+# Requests above this get a send buffer that holds one whole: the loop sends in a single call.
+LARGE_REQUEST = 8192
 STATUS_OK = b"HTTP/1.1 200 "
 
 
 class LoadError(Exception):
     """The server answered wrongly, not at all, or closed a connection."""
+
+
+class Answer(Protocol):
+    """One answer of whatever protocol: what it says, and its bytes on the wire."""
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def require(self, body: bytes) -> None:
+        """Raise LoadError unless it is a good answer that says `body`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +87,51 @@ def split_responses(data: bytes) -> tuple[list[Response], bytes]:
     return responses, data
 
 
-def expect_body(body: bytes) -> Callable[[Response], None]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that came, with its line feed."""
+
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return len(self.body)
+
+    def require(self, body: bytes) -> None:
+        """Raise LoadError unless the line is `body`."""
+        if self.body != body:
+            raise LoadError(f"wrong answer: {self.body[:200]!r}")
+
+
+def split_lines(data: bytes) -> tuple[list[Line], bytes]:
+    """Cut `data` into whole lines and what is left over."""
+    *lines, rest = data.split(b"\n")
+    return [Line(line + b"\n") for line in lines], rest
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How answers are told apart: `start` is what each right one begins with and has only once,
+    `split` cuts bytes into whole answers and what is left over.
+    """
+
+    start: bytes
+    split: Callable[[bytes], tuple[Sequence[Answer], bytes]]
+
+
+HTTP = Wire(STATUS_OK, split_responses)
+
+
+def expect_body(body: bytes) -> Callable[[Answer], None]:
     """A check that the probe's answer has exactly this body."""
     return lambda response: response.require(body)
 
 
-def expect_json(value: object) -> Callable[[Response], None]:
+def expect_json(value: object) -> Callable[[Answer], None]:
     """A check that the probe's answer is this value in JSON, however it is spaced."""
 
-    def check(response: Response) -> None:
+    def check(response: Answer) -> None:
         response.require(response.body)
         if json.loads(response.body) != value:
             raise LoadError(f"wrong answer: {response.body!r} instead of {value!r}")
@@ -117,8 +168,9 @@ class Load:
     """Keep-alive connections to one server, and the closed loop over them.
 
     `requests` gives the bytes of each request; `check` sees the probe's answer and raises
-    LoadError if it is wrong.  With `pipeline` n, n requests are sent at once on a connection and
-    the next n only when all are answered; a latency is then that of the whole group.
+    LoadError if it is wrong; `wire` tells where answers end.  With `pipeline` n, n requests are
+    sent at once on a connection and the next n only when all are answered; a latency is then that
+    of the whole group.
     Connecting and the probe happen here, so errors of either are raised here (OSError, LoadError).
     """
 
@@ -126,12 +178,14 @@ class Load:
         self,
         port: int,
         requests: Iterator[bytes],
-        check: Callable[[Response], None],
+        check: Callable[[Answer], None],
         *,
         connections: int = 64,
         pipeline: int = 1,
+        wire: Wire = HTTP,
     ) -> None:
         self._pipeline = pipeline
+        self._wire = wire
         self._sockets: dict[int, socket.socket] = {}
         self._partial: dict[int, bytes] = {}
         self._epoll = select.epoll()
@@ -139,9 +193,13 @@ class Load:
             for _ in range(connections):
                 connection = connect(port)
                 self._sockets[connection.fileno()] = connection
-            probe = exchange(next(iter(self._sockets.values())), next(requests))
+            request = next(requests)
+            probe = exchange(next(iter(self._sockets.values())), request, wire)
             check(probe)
+            size = len(request) * pipeline
             for fd, connection in self._sockets.items():
+                if size > LARGE_REQUEST:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * size)
                 connection.setblocking(False)
                 # Edge-triggered: the kernel need not look at a socket again after it was read.
                 self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
@@ -198,6 +256,7 @@ class Load:
         """The loop; returns the latency of each answer (of each group when pipelining)."""
         clock, poll, size, body = time.perf_counter, self._epoll.poll, self._size, self._body
         make, pipelined, depth = self._requests.__next__, self._pipeline > 1, self._pipeline
+        start = self._wire.start
         receive = {fd: connection.recv for fd, connection in self._sockets.items()}
         send = {fd: connection.send for fd, connection in self._sockets.items()}
         width = waiting = len(send)
@@ -220,9 +279,9 @@ class Load:
                 data = receive[fd](RECEIVE_SIZE)
                 if (
                     len(data) != size
-                    or not data.startswith(STATUS_OK)
+                    or not data.startswith(start)
                     or not data.endswith(body)
-                    or (pipelined and data.count(STATUS_OK) != depth)
+                    or (pipelined and data.count(start) != depth)
                 ) and not self._complete(fd, data):
                     continue
                 now = clock()
@@ -244,7 +303,7 @@ class Load:
         if not data:
             raise LoadError(f"the server closed a connection after {self._partial.get(fd, b'')!r}")
         held = self._partial.pop(fd, b"") + data
-        responses, rest = split_responses(held)
+        responses, rest = self._wire.split(held)
         for response in responses:
             response.require(self._body)
         if len(responses) < self._pipeline:
@@ -267,7 +326,7 @@ def connect(port: int) -> socket.socket:
     return connection
 
 
-def exchange(connection: socket.socket, request: bytes) -> Response:
+def exchange(connection: socket.socket, request: bytes, wire: Wire = HTTP) -> Answer:
     """Send one request over a blocking connection and return its answer.  Raises LoadError."""
     connection.sendall(request)
     held = b""
@@ -277,7 +336,7 @@ def exchange(connection: socket.socket, request: bytes) -> Response:
         except TimeoutError as error:
             raise LoadError(f"no answer but {held!r}") from error
         held += data
-        responses, rest = split_responses(held)
+        responses, rest = wire.split(held)
         if responses and not rest:
             return responses[0]
         if (rest and responses) or not data:

@@ -14,13 +14,14 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from benchmarks.load import Load
+from benchmarks.load import LoadResult
 from benchmarks.servers import Server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,6 +116,18 @@ class ServerProcess:
                 return int(line.split()[1]) * 1024
         raise MeasureError(f"{self._name} has ended")
 
+    def forget_peak(self) -> None:
+        """Have `peak_bytes` begin anew, where the kernel lets us; else it counts from the start."""
+        with suppress(OSError):
+            Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+
+    def peak_bytes(self) -> int:
+        """The most memory it has had in RAM."""
+        for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        raise MeasureError(f"{self._name} has ended")
+
     def finish(self) -> str:
         """End it in an orderly way and return what it printed (its profile).
 
@@ -146,6 +159,12 @@ class ServerProcess:
         self.kill()
 
 
+class Driver(Protocol):
+    """What loads a server: `benchmarks.load` with requests, `benchmarks.transfers` in bulk."""
+
+    def run(self, seconds: float) -> LoadResult: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One measured window of one server.
@@ -165,7 +184,7 @@ class Sample:
     requests: int
 
 
-def _busy_seconds() -> float:
+def busy_seconds() -> float:
     """Time that all cores together were not idle since the machine started, in steps of 10 ms."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     user, nice, system, _idle, _waiting, interrupt, soft, stolen = map(int, fields[1:9])
@@ -173,18 +192,22 @@ def _busy_seconds() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def measure(process: ServerProcess, load: Load, seconds: float) -> Sample:
+def share_of_others(seconds: float, wall_seconds: float) -> float:
+    """The share of all cores that `seconds` of their time are; nothing if clocks disagree."""
+    return max(0.0, seconds / wall_seconds / (os.cpu_count() or 1))
+
+
+def measure(process: ServerProcess, load: Driver, seconds: float) -> Sample:
     """Load the server for `seconds` and relate what it used to what it answered.
 
     Every request of the window is answered within it, so nothing is cut off at either end.
     Raises benchmarks.load.LoadError.
     """
-    taken = _busy_seconds()
+    taken = busy_seconds()
     before = process.cpu_seconds()
     result = load.run(seconds)
     used = process.cpu_seconds() - before
-    taken = _busy_seconds() - taken
-    others = taken - used - result.cpu_seconds
+    taken = busy_seconds() - taken
     return Sample(
         cpu_us=used / result.requests * 1e6,
         requests_per_second=result.requests / result.wall_seconds,
@@ -192,7 +215,7 @@ def measure(process: ServerProcess, load: Load, seconds: float) -> Sample:
         p99_ms=result.p99_seconds * 1e3,
         busy=used / result.wall_seconds,
         load_us=result.cpu_seconds / result.requests * 1e6,
-        others=max(0.0, others / result.wall_seconds / (os.cpu_count() or 1)),
+        others=share_of_others(taken - used - result.cpu_seconds, result.wall_seconds),
         requests=result.requests,
     )
 

@@ -38,6 +38,7 @@ class Plan:
 
     `seconds` is one measured window, `warm_seconds` the load before it; `idle` the number of
     connections left open; `long_seconds` the load between the two windows of the long run.
+    `operations` and `fetches` are how much a program does that measures itself.
     """
 
     rounds: int
@@ -48,6 +49,8 @@ class Plan:
     long_seconds: float
     connections: int = 64
     pipeline: int = 1
+    operations: int = 100_000
+    fetches: int = 20_000
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ def run_requests(
                     scenario.check,
                     connections=plan.connections,
                     pipeline=plan.pipeline,
+                    wire=scenario.wire,
                 ) as load,
             ):
                 load.run(plan.warm_seconds)
@@ -187,7 +191,8 @@ def profile(
             scenario.check,
             connections=plan.connections,
             pipeline=plan.pipeline,
+            wire=scenario.wire,
         ) as load:
             result = load.run(plan.seconds)
         printed = process.finish()
-    return f"{result.requests:,} requests under cProfile\n{printed}"
+    return f"{result.requests:,} {scenario.unit}s under cProfile\n{printed}"

@@ -1,7 +1,8 @@
 """What is sent, to which application, and what counts as a right answer.
 
 The requests are those of a desktop Chrome on a site it has visited before: nine headers with a
-cookie.  Nothing in here opens a socket; the servers import the answers from here.
+cookie.  Nothing in here opens a socket; the servers import the answers from here.  What is not
+measured by requests and answers stands in `benchmarks.costs`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from urllib.parse import urlencode
 
-from benchmarks.load import Response, expect_body, expect_json, same_requests, unlike_requests
+from benchmarks.load import (
+    HTTP,
+    Answer,
+    Wire,
+    expect_body,
+    expect_json,
+    same_requests,
+    split_lines,
+    unlike_requests,
+)
+from benchmarks.transfers import SEND_SIZES
 
 HELLO = b"Hello, world!"
 JSON_ANSWER = {
@@ -20,6 +32,29 @@ JSON_ANSWER = {
     "request_id": "7f9c2ba4e88f827d",
     "theme": "dark",
 }
+FORM = {
+    "name": "Ada Lovelace",
+    "email": "ada@example.com",
+    "subject": "Invoice 1815 & a question",
+    "country": "Österreich",
+    "agree": "on",
+    "message": "Good morning,\r\n\r\nthe sum is 100 % right (20 € + 80 €)." * 4,
+}
+BOUNDARY = b"----WebKitFormBoundary7MA4YWxkTrZu0gWv"
+# 100 KB of lines, some of which begin as a boundary does.
+FORM_FILE = b"".join(b"--%06d;measured;20.5;ok\r\n" % number for number in range(3704))
+# How much of both ends of the file is sent back.
+FORM_FILE_EDGE = 24
+MULTIPART_ANSWER = {
+    "title": "Österreich",
+    "filename": "readings.csv",
+    "type": "text/csv",
+    "size": len(FORM_FILE),
+    "edges": (FORM_FILE[:FORM_FILE_EDGE] + FORM_FILE[-FORM_FILE_EDGE:]).decode(),
+}
+ECHO_LINE = b"PUBLISH news.weather.vienna 1815 light rain, 12 degrees, wind from the west\n"
+# The applications that a server answers with a protocol on bare streams.
+STREAM_APPS = ("echo", "receive", "receive-exactly", *SEND_SIZES)
 # The two that are compared throughout; the others answer only what is common to all.
 TORNADO_LIKE = ("tornadic", "tornado")
 
@@ -68,6 +103,42 @@ def json_requests() -> Iterator[bytes]:
     return same_requests(browser_request(path, extra=request_id))
 
 
+def browser_post(path: str, kind: str, body: bytes) -> bytes:
+    """A form as Chrome sends it, of the content type `kind`."""
+    extra = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    return browser_request(path, extra=extra).replace(b"GET", b"POST", 1) + body
+
+
+def form_requests() -> Iterator[bytes]:
+    """The same form of six fields."""
+    kind = "application/x-www-form-urlencoded"
+    return same_requests(browser_post("/form", kind, urlencode(FORM).encode()))
+
+
+def multipart_requests() -> Iterator[bytes]:
+    """The same field and file."""
+    body = (
+        b'--%s\r\nContent-Disposition: form-data; name="title"\r\n\r\n%s\r\n'
+        b'--%s\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n'
+        b"Content-Type: %s\r\n\r\n%s\r\n--%s--\r\n"
+    ) % (
+        BOUNDARY,
+        str(MULTIPART_ANSWER["title"]).encode(),
+        BOUNDARY,
+        str(MULTIPART_ANSWER["filename"]).encode(),
+        str(MULTIPART_ANSWER["type"]).encode(),
+        FORM_FILE,
+        BOUNDARY,
+    )
+    kind = f"multipart/form-data; boundary={BOUNDARY.decode()}"
+    return same_requests(browser_post("/form", kind, body))
+
+
+def echo_lines() -> Iterator[bytes]:
+    """The same line again and again."""
+    return same_requests(ECHO_LINE)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An upper bound for a figure, shown as it was stated (`1/9`)."""
@@ -84,7 +155,8 @@ class Target:
 class RequestScenario:
     """Requests of one kind, sent to the application `app` of every server in `servers`.
 
-    `servers` None means all.  `target` bounds the ratio of Tornadic's CPU time for a request to
+    `servers` None means all that serve HTTP.  `wire` tells where an answer ends, `unit` is what
+    one request is called.  `target` bounds the ratio of Tornadic's CPU time for a request to
     Tornado's; None where nothing was promised.
     """
 
@@ -92,9 +164,11 @@ class RequestScenario:
     title: str
     app: str
     requests: Callable[[], Iterator[bytes]]
-    check: Callable[[Response], None]
+    check: Callable[[Answer], None]
     servers: tuple[str, ...] | None = None
     target: Target | None = None
+    wire: Wire = HTTP
+    unit: str = "request"
 
 
 REQUEST_SCENARIOS = (
@@ -130,6 +204,33 @@ REQUEST_SCENARIOS = (
         json_requests,
         expect_json(JSON_ANSWER),
         target=Target(Fraction(1, 6)),
+    ),
+    RequestScenario(
+        "form",
+        "a posted form of six fields, sent back as JSON",
+        "form",
+        form_requests,
+        expect_json(FORM),
+        servers=(*TORNADO_LIKE, "aiohttp"),
+    ),
+    RequestScenario(
+        "multipart",
+        "a posted form of a field and a file of 100 KB",
+        "multipart",
+        multipart_requests,
+        expect_json(MULTIPART_ANSWER),
+        servers=(*TORNADO_LIKE, "aiohttp"),
+    ),
+    RequestScenario(
+        "echo",
+        "a line of 76 bytes, read_until and write",
+        "echo",
+        echo_lines,
+        expect_body(ECHO_LINE),
+        servers=(*TORNADO_LIKE, "asyncio", "floor"),
+        target=Target(Fraction(1, 3)),
+        wire=Wire(ECHO_LINE, split_lines),
+        unit="line",
     ),
 )
 

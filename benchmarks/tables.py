@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from benchmarks.costs import Cost, CostScenario
 from benchmarks.measure import Sample
 from benchmarks.runs import Ratio
 from benchmarks.scenarios import Target
@@ -13,13 +14,13 @@ from benchmarks.servers import SERVERS
 REFERENCE, OURS = "tornado", "tornadic"
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns under their headings, the first to the left, the others to the right."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Columns under their headings, the first `left` to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     lines = []
     for row in (headings, ["-" * width for width in widths], *rows):
         cells = [
-            cell.rjust(width) if index else cell.ljust(width)
+            cell.ljust(width) if index < left else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
@@ -35,12 +36,27 @@ def _versus(value: float, reference: float | None) -> str:
     return f"{value / reference:.3f}" if reference else ""
 
 
+def _digits(cost: float) -> int:
+    return 2 if cost < 10 else 1
+
+
+def _range(costs: Sequence[float]) -> str:
+    """The lowest and the highest, with as many digits as the lowest needs."""
+    digits = _digits(min(costs))
+    return f"{min(costs):.{digits}f}-{max(costs):.{digits}f}"
+
+
 def _verdict(ratio: float | None, target: Target | None) -> str:
     return f"\n{target.verdict(ratio)}" if target and ratio is not None else ""
 
 
-def request_table(results: Mapping[str, Sequence[Sample]], target: Target | None) -> str:
-    """The servers of one request scenario, cheapest first, and how the target stands."""
+def request_table(
+    results: Mapping[str, Sequence[Sample]], target: Target | None, unit: str = "request"
+) -> str:
+    """The servers of one request scenario, cheapest first, and how the target stands.
+
+    `unit` is what one request is called.
+    """
     costs = {name: median_cost(samples) for name, samples in results.items()}
     reference = costs.get(REFERENCE)
     best = {name: min(s.cpu_us for s in samples) for name, samples in results.items()}
@@ -64,11 +80,11 @@ def request_table(results: Mapping[str, Sequence[Sample]], target: Target | None
         )
     headings = (
         "server",
-        "CPU µs/request",
+        f"CPU µs/{unit}",
         "all rounds",
         "vs Tornado",
         "best vs best",
-        "requests/s",
+        f"{unit}s/s",
         "p99 ms",
         "busy",
         "load µs",
@@ -76,6 +92,56 @@ def request_table(results: Mapping[str, Sequence[Sample]], target: Target | None
     )
     ratio = costs[OURS] / reference if reference and OURS in costs else None
     return table(headings, rows) + _verdict(ratio, target)
+
+
+def cost_table(scenario: CostScenario, results: Mapping[str, Mapping[str, Sequence[Cost]]]) -> str:
+    """The peers of each case, in the order of the cases, and how the targets stand."""
+    with_memory = any(
+        cost.peak_bytes is not None
+        for by_peer in results.values()
+        for costs in by_peer.values()
+        for cost in costs
+    )
+    rows = []
+    verdicts = ""
+    for case in scenario.cases:
+        samples = results[case.name]
+        costs = {name: median(c.cpu_us for c in each) for name, each in samples.items()}
+        best = {name: min(c.cpu_us for c in each) for name, each in samples.items()}
+        for name in sorted(costs, key=costs.__getitem__):
+            row = [
+                case.name,
+                scenario.label(SERVERS[name]),
+                f"{costs[name]:.{_digits(costs[name])}f}",
+                _range([c.cpu_us for c in samples[name]]),
+                _versus(costs[name], costs.get(REFERENCE)),
+                _versus(best[name], best.get(REFERENCE)),
+                f"{median(c.per_second for c in samples[name]):,.0f}",
+                f"{median(c.busy for c in samples[name]):.0%}",
+                f"{median(c.others for c in samples[name]):.0%}",
+            ]
+            if with_memory:
+                peak = median(c.peak_bytes or 0 for c in samples[name])
+                row.append(f"{peak / 2**20:.1f}")
+            rows.append(row)
+        for name, target in case.targets:
+            if name in costs and OURS in costs:
+                beside = f"{case.name}, to {scenario.label(SERVERS[name])}"
+                verdicts += f"\n{beside}: {target.verdict(costs[OURS] / costs[name])}"
+    headings = [
+        "case",
+        "peer",
+        f"CPU µs/{scenario.unit}",
+        "all rounds",
+        "vs Tornado",
+        "best vs best",
+        "per second",
+        "busy",
+        "others",
+    ]
+    if with_memory:
+        headings.append("peak MiB")
+    return table(headings, rows, left=2) + verdicts
 
 
 def memory_table(results: Mapping[str, float], target: Target | None) -> str:

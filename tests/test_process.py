@@ -56,7 +56,8 @@ def run_script(script: str, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def test_public_names() -> None:
-    assert process.__all__ == ["Subprocess", "cpu_count", "fork_processes", "task_id"]
+    names = ["CalledProcessError", "Subprocess", "cpu_count", "fork_processes", "task_id"]
+    assert process.__all__ == names
 
 
 def test_cpu_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,7 +407,7 @@ class TestExit:
     def test_a_failure_is_raised(self) -> None:
         async def main() -> None:
             child = Subprocess(["sh", "-c", "exit 3"])
-            with pytest.raises(subprocess.CalledProcessError) as caught:
+            with pytest.raises(process.CalledProcessError) as caught:
                 await child.wait_for_exit()
             assert caught.value.returncode == child.returncode == 3
             assert caught.value.cmd == ["sh", "-c", "exit 3"]

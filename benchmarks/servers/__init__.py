@@ -18,6 +18,7 @@ from importlib.util import find_spec
 class Server:
     """What runs a server: the module here, the loop under it, and what must be installed.
 
+    `module` serves HTTP and `streams` what has to do with bare streams; empty where it does not.
     `frameworks` are the names of the packages whose versions belong to the result; `needs` are
     modules that must be found.
     """
@@ -28,14 +29,16 @@ class Server:
     frameworks: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     uvloop: bool = False
+    streams: str = ""
 
     def missing(self) -> str | None:
         """The first needed module that is not installed, or None if all are there."""
         needs = (*self.needs, "uvloop") if self.uvloop else self.needs
-        return next((name for name in needs if not _installed(name)), None)
+        return next((name for name in needs if not installed(name)), None)
 
 
-def _installed(name: str) -> bool:
+def installed(name: str) -> bool:
+    """Whether there is a module of this name to import."""
     try:
         spec = find_spec(name)
     except ModuleNotFoundError:
@@ -47,14 +50,22 @@ def _installed(name: str) -> bool:
 SERVERS = {
     server.name: server
     for server in (
-        Server("floor", "raw socket (the floor)", "floor"),
-        Server("tornado", "Tornado", "tornado_app", ("tornado",), ("tornado.web",)),
+        Server("floor", "raw socket (the floor)", "floor", streams="floor_streams"),
+        Server(
+            "tornado",
+            "Tornado",
+            "tornado_app",
+            ("tornado",),
+            ("tornado.web",),
+            streams="tornado_streams",
+        ),
         Server(
             "tornadic",
             "Tornadic",
             "tornado_app",
             ("tornadic",),
             ("tornadic.web", "tornadic.httpserver"),
+            streams="tornado_streams",
         ),
         Server(
             "uvicorn", "uvicorn, bare ASGI", "asgi", ("uvicorn",), ("uvicorn", "httptools"), True
@@ -68,5 +79,6 @@ SERVERS = {
             True,
         ),
         Server("aiohttp", "aiohttp (uvloop)", "aiohttp_app", ("aiohttp",), ("aiohttp",), True),
+        Server("asyncio", "asyncio", "", streams="asyncio_streams"),
     )
 }

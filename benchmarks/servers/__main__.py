@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from benchmarks.scenarios import STREAM_APPS
 from benchmarks.servers import SERVERS, Server
 
 BACKLOG = 4096
@@ -34,7 +35,8 @@ async def _serve(server: Server, listener: socket.socket, app: str, routes: int)
             pass
         loop.call_soon_threadsafe(ended.set)
 
-    module = importlib.import_module(f"benchmarks.servers.{server.module}")
+    name = server.streams if app in STREAM_APPS else server.module
+    module = importlib.import_module(f"benchmarks.servers.{name}")
     serving = asyncio.ensure_future(module.serve(listener, app, routes))
     # Blocked outside the interpreter lock, this thread costs the server nothing.
     threading.Thread(target=wait_for_end, daemon=True).start()

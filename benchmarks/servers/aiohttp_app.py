@@ -8,6 +8,9 @@ import socket
 
 from aiohttp import web
 
+from benchmarks.scenarios import FORM, FORM_FILE_EDGE
+from benchmarks.transfers import Tally
+
 
 async def hello(request: web.Request) -> web.Response:
     """The greeting."""
@@ -27,15 +30,49 @@ async def json_item(request: web.Request) -> web.Response:
     )
 
 
+async def form(request: web.Request) -> web.Response:
+    """The six fields of a form, sent back as JSON."""
+    fields = await request.post()
+    return web.json_response({name: fields[name] for name in FORM})
+
+
+async def multipart(request: web.Request) -> web.Response:
+    """A field and what is known of a file, sent back as JSON."""
+    fields = await request.post()
+    file = fields["file"]
+    assert isinstance(file, web.FileField)
+    body = file.file.read()
+    return web.json_response(
+        {
+            "title": fields["title"],
+            "filename": file.filename,
+            "type": file.content_type,
+            "size": len(body),
+            "edges": (body[:FORM_FILE_EDGE] + body[-FORM_FILE_EDGE:]).decode(),
+        }
+    )
+
+
+async def upload(request: web.Request) -> web.Response:
+    """A body received piece by piece."""
+    tally = Tally(request.path == "/checked")
+    async for data in request.content.iter_any():
+        tally.add(data)
+    return web.Response(body=tally.report())
+
+
 def make_app(app: str) -> web.Application:
     """The application called `app`."""
-    path, handler = {
-        "hello": ("/", hello),
-        "unique": ("/{path:.*}", hello),
-        "json": ("/api/{user}/items/{item}", json_item),
+    method, path, handler = {
+        "hello": ("GET", "/", hello),
+        "unique": ("GET", "/{path:.*}", hello),
+        "json": ("GET", "/api/{user}/items/{item}", json_item),
+        "form": ("POST", "/form", form),
+        "multipart": ("POST", "/form", multipart),
+        "upload": ("PUT", "/{path:counted|checked}", upload),
     }[app]
     application = web.Application()
-    application.router.add_get(path, handler)
+    application.router.add_route(method, path, handler)
     return application
 
 

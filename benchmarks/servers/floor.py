@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from email.utils import formatdate
 
 from benchmarks.scenarios import HELLO, JSON_ANSWER
@@ -30,8 +31,13 @@ def _answer(app: str) -> bytes:
 
 async def serve(listener: socket.socket, app: str, routes: int) -> None:
     """Answer every request alike; `routes` makes no difference."""
+    head_and_body = _answer(app)
+    await respond(listener, lambda data: head_and_body * data.count(b"\r\n\r\n"))
+
+
+async def respond(listener: socket.socket, answer: Callable[[bytes], bytes]) -> None:
+    """Send to every piece of data that comes what `answer` makes of it."""
     loop = asyncio.get_running_loop()
-    answer = _answer(app)
     listener.setblocking(False)
 
     def accept() -> None:
@@ -49,7 +55,7 @@ async def serve(listener: socket.socket, app: str, routes: int) -> None:
         except OSError:
             data = b""
         if data:
-            connection.send(answer * data.count(b"\r\n\r\n"))
+            connection.send(answer(data))
         else:
             loop.remove_reader(connection.fileno())
             connection.close()

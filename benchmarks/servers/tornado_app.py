@@ -13,6 +13,9 @@ import socket
 from importlib import import_module
 from typing import Any
 
+from benchmarks.scenarios import FORM, FORM_FILE_EDGE
+from benchmarks.transfers import Tally
+
 _package = os.environ["BENCH_PACKAGE"]
 httpserver: Any = import_module(f"{_package}.httpserver")
 web: Any = import_module(f"{_package}.web")
@@ -46,13 +49,50 @@ class JSONHandler(web.RequestHandler):
         )
 
 
+class FormHandler(web.RequestHandler):
+    def post(self) -> None:
+        self.write({name: self.get_body_argument(name) for name in FORM})
+
+
+class MultipartHandler(web.RequestHandler):
+    def post(self) -> None:
+        file = self.request.files["file"][0]
+        self.write(
+            {
+                "title": self.get_body_argument("title"),
+                "filename": file["filename"],
+                "type": file["content_type"],
+                "size": len(file["body"]),
+                "edges": (file["body"][:FORM_FILE_EDGE] + file["body"][-FORM_FILE_EDGE:]).decode(),
+            }
+        )
+
+
+@web.stream_request_body
+class UploadHandler(web.RequestHandler):
+    def initialize(self, checked: bool) -> None:
+        self.tally = Tally(checked)
+
+    def data_received(self, chunk: bytes) -> None:
+        self.tally.add(chunk)
+
+    def put(self) -> None:
+        self.write(self.tally.report())
+
+
 def make_app(app: str, routes: int) -> Any:
     """The application called `app`, with its route among `routes` others (the last of them)."""
-    rules: dict[str, list[tuple[str, type]]] = {
+    rules: dict[str, list[tuple[Any, ...]]] = {
         "hello": [("/", HelloHandler)],
         "unique": [("/(.*)", AnyPathHandler)],
         "async": [("/", AsyncHandler)],
         "json": [("/api/([^/]+)/items/([0-9]+)", JSONHandler)],
+        "form": [("/form", FormHandler)],
+        "multipart": [("/form", MultipartHandler)],
+        "upload": [
+            ("/counted", UploadHandler, {"checked": False}),
+            ("/checked", UploadHandler, {"checked": True}),
+        ],
         "literals": [(f"/page{n}", HelloHandler) for n in reversed(range(routes))],
         "regexes": [(f"/section{n}/([0-9]+)", AnyPathHandler) for n in reversed(range(routes))],
     }

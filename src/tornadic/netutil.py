@@ -1,4 +1,4 @@
-"""Listening sockets, what is read off addresses, and TLS options."""
+"""Listening sockets, what is read off addresses, TLS options, and the resolvers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,26 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
+from tornadic._resolvers import (
+    BlockingResolver,
+    DefaultExecutorResolver,
+    DefaultLoopResolver,
+    ExecutorResolver,
+    OverrideResolver,
+    Resolver,
+    ThreadedResolver,
+)
 from tornadic.ioloop import IOLoop
 from tornadic.log import gen_log
 
 __all__ = [
+    "BlockingResolver",
+    "DefaultExecutorResolver",
+    "DefaultLoopResolver",
+    "ExecutorResolver",
+    "OverrideResolver",
+    "Resolver",
+    "ThreadedResolver",
     "add_accept_handler",
     "bind_sockets",
     "bind_unix_socket",

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from subprocess import CalledProcessError
 from typing import Any, ClassVar
 
 from tornadic.concurrent import (
@@ -24,7 +25,7 @@ from tornadic.ioloop import IOLoop
 from tornadic.iostream import PipeIOStream
 from tornadic.log import gen_log
 
-__all__ = ["Subprocess", "cpu_count", "fork_processes", "task_id"]
+__all__ = ["CalledProcessError", "Subprocess", "cpu_count", "fork_processes", "task_id"]
 
 DEFAULT_MAX_RESTARTS = 100
 """Restarts after which something is wrong with the program rather than with a process."""
@@ -173,7 +174,7 @@ class Subprocess:
 
         def ended(returncode: int) -> None:
             if returncode and raise_error:
-                error = subprocess.CalledProcessError(returncode, self.proc.args)
+                error = CalledProcessError(returncode, self.proc.args)
                 future_set_exception_unless_cancelled(future, error)
             else:
                 future_set_result_unless_cancelled(future, returncode)

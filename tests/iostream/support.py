@@ -23,7 +23,7 @@ from tornadic.iostream import (
     SSLIOStream,
     StreamClosedError,
 )
-from tornadic.iostream.watcher import read_watcher
+from tornadic.iostream.watcher import watcher_of
 
 PATIENCE = 10.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
 """Seconds after which a test gives up on something that should have happened."""
@@ -35,7 +35,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
     async def watched() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, c: uncaught.append(c))
-        IOLoop.current().shared(read_watcher)  # it has a descriptor of its own
+        IOLoop.current().shared(watcher_of)  # it has a descriptor of its own
         before = open_descriptors()
         async with asyncio.timeout(PATIENCE):
             await main()

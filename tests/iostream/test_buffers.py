@@ -53,13 +53,41 @@ class TestReadBuffer:
             buffer.append(b"y" * 1000)
             buffer.take(1000)
         assert len(buffer) == 10
-        assert sys.getsizeof(buffer.data) < 300_000
+        assert sys.getsizeof(buffer.joined()) < 300_000
+
+    def test_a_byte_does_not_cost_an_object(self) -> None:
+        buffer = ReadBuffer()
+        for _ in range(200_000):
+            buffer.append(b"x")
+        assert len(buffer._pieces) < 10
+        assert buffer.take(200_000) == b"x" * 200_000
+
+    def test_what_is_taken_as_it_came_is_not_copied(self) -> None:
+        buffer = ReadBuffer()
+        pieces = [b"a" * 5000, b"b" * 6000]
+        for piece in pieces:
+            buffer.append(piece)
+        assert buffer.take(5000) is pieces[0]
+        assert buffer.take(6000) is pieces[1]
+
+    @given(pieces=st.lists(st.binary(min_size=1, max_size=20) | st.just(b"z" * 5000), max_size=8))
+    def test_joined(self, pieces: list[bytes]) -> None:
+        buffer = ReadBuffer()
+        expected = b""
+        for piece in pieces:
+            buffer.append(piece)
+            expected += piece
+            if len(expected) > 3:
+                assert buffer.take(3) == expected[:3]
+                expected = expected[3:]
+            assert buffer.joined()[buffer.start :] == expected
+            assert len(buffer) == len(expected)
 
 
 class TestWriteQueue:
     @staticmethod
     def drain(queue: WriteQueue, size: int) -> bytes:
-        piece = queue.first()
+        piece = queue.peek()
         data = bytes(piece[:size])
         piece.release()
         queue.advance(len(data))
@@ -93,7 +121,7 @@ class TestWriteQueue:
         queue = WriteQueue()
         data = b"x" * 4097
         queue.append(data)
-        piece = queue.first()
+        piece = queue.peek()
         assert piece.obj is data
         piece.release()
 
@@ -112,6 +140,17 @@ class TestWriteQueue:
             sizes.append(len(self.drain(queue, 1_000_000)))
         assert sum(sizes) == 409_600
         assert max(sizes) <= 65536 + 4096
+
+    def test_peek_and_advance_by_any_number(self) -> None:
+        queue = WriteQueue()
+        for piece in (b"a" * 5000, b"b", b"c" * 5000):
+            queue.append(piece)
+        assert bytes(queue.peek(3)) == b"aaa"
+        queue.advance(5001)
+        assert bytes(queue.peek(3)) == b"ccc"
+        assert len(queue) == queue.size == 5000
+        queue.advance(5000)
+        assert (len(queue), bytes(queue.peek()), queue.written) == (0, b"", 10_001)
 
     def test_a_changed_original_does_not_matter(self) -> None:
         queue = WriteQueue()

@@ -269,13 +269,12 @@ class TestConnect:
 
         run(main)
 
-    def test_a_name_that_is_none(self, log: Log) -> None:
+    def test_a_name_that_is_none(self) -> None:
         async def main() -> None:
             stream = IOStream(socket.socket())
             await fails_with(stream.connect(("no such host", 80)), socket.gaierror)
 
         run(main)
-        log.one("Connect error")
 
     def test_closed_meanwhile(self) -> None:
         async def main() -> None:
@@ -354,7 +353,7 @@ class TestPipes:
                     await reader.write(b"x")
 
         run(main)
-        assert len(log.take()) == 2
+        log.one("error on write")
 
     def test_documented_methods(self) -> None:
         async def main() -> None:

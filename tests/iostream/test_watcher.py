@@ -15,17 +15,17 @@ from tests.server.logs import Log
 
 from tornadic.ioloop import IOLoop
 from tornadic.iostream import IOStream
-from tornadic.iostream.watcher import ReadWatcher, _LoopWatcher, read_watcher
+from tornadic.iostream.watcher import Watcher, _LoopWatcher, watcher_of
 
 
 @pytest.fixture(params=["shared", "loop"])
 def make_watcher(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], ReadWatcher]:
+) -> Callable[[], Watcher]:
     """Makes the watcher of this system, or the one that works anywhere."""
     if request.param == "loop":
         monkeypatch.setattr(sys, "platform", "darwin")
-    return lambda: IOLoop.current().shared(read_watcher)
+    return lambda: IOLoop.current().shared(watcher_of)
 
 
 @contextmanager
@@ -42,14 +42,14 @@ def socketpairs(number: int) -> Iterator[list[tuple[socket.socket, socket.socket
             theirs.close()
 
 
-def test_the_one_for_elsewhere(make_watcher: Callable[[], ReadWatcher]) -> None:
+def test_the_one_for_elsewhere(make_watcher: Callable[[], Watcher]) -> None:
     async def main() -> None:
         assert isinstance(make_watcher(), _LoopWatcher) == (sys.platform != "linux")
 
     run(main)
 
 
-def test_calls_back_until_it_is_told_to_stop(make_watcher: Callable[[], ReadWatcher]) -> None:
+def test_calls_back_until_it_is_told_to_stop(make_watcher: Callable[[], Watcher]) -> None:
     async def main() -> None:
         with socketpairs(1) as [(ours, theirs)]:
             watcher = make_watcher()
@@ -70,7 +70,7 @@ def test_calls_back_until_it_is_told_to_stop(make_watcher: Callable[[], ReadWatc
     run(main)
 
 
-def test_each_its_own(make_watcher: Callable[[], ReadWatcher]) -> None:
+def test_each_its_own(make_watcher: Callable[[], Watcher]) -> None:
     async def main() -> None:
         with socketpairs(600) as pairs:
             watcher = make_watcher()
@@ -94,7 +94,7 @@ def test_each_its_own(make_watcher: Callable[[], ReadWatcher]) -> None:
     run(main)
 
 
-def test_given_up_by_another_in_the_same_turn(make_watcher: Callable[[], ReadWatcher]) -> None:
+def test_given_up_by_another_in_the_same_turn(make_watcher: Callable[[], Watcher]) -> None:
     """Whoever is called first gives up the others; none of them may be called after that."""
 
     async def main() -> None:
@@ -118,7 +118,7 @@ def test_given_up_by_another_in_the_same_turn(make_watcher: Callable[[], ReadWat
 
 
 def test_a_number_that_is_used_again_in_the_same_turn(
-    make_watcher: Callable[[], ReadWatcher],
+    make_watcher: Callable[[], Watcher],
 ) -> None:
     """An event of the old descriptor is none of the new one that has its number."""
 
@@ -161,7 +161,7 @@ def test_a_number_that_is_used_again_in_the_same_turn(
 def test_a_callback_that_fails_disturbs_no_other(log: Log) -> None:
     async def main() -> None:
         with socketpairs(2) as pairs:
-            watcher = IOLoop.current().shared(read_watcher)
+            watcher = IOLoop.current().shared(watcher_of)
             good: list[bytes] = []
 
             def bad() -> None:
@@ -183,7 +183,7 @@ def test_a_callback_that_fails_disturbs_no_other(log: Log) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="a matter of epoll")
 def test_what_cannot_be_watched(tmp_path: object) -> None:
     async def main() -> None:
-        watcher = IOLoop.current().shared(read_watcher)
+        watcher = IOLoop.current().shared(watcher_of)
         with open(f"{tmp_path}/file", "w") as file:
             for _ in range(2):
                 with pytest.raises(PermissionError):
@@ -200,7 +200,7 @@ def test_what_cannot_be_watched(tmp_path: object) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="descriptors cannot be counted")
-def test_idle_streams_share_it(make_watcher: Callable[[], ReadWatcher]) -> None:
+def test_idle_streams_share_it(make_watcher: Callable[[], Watcher]) -> None:
     async def main() -> None:
         make_watcher()
         with socketpairs(20) as pairs:

@@ -1,6 +1,7 @@
 """Non-blocking streams of bytes: what HTTP, and any protocol of your own, is built on."""
 
 from tornadic.iostream.base import BaseIOStream
+from tornadic.iostream.buffers import WriteQueue as _StreamBuffer  # noqa: F401  # Tornado's name
 from tornadic.iostream.errors import (
     StreamBufferFullError,
     StreamClosedError,

@@ -2,10 +2,12 @@
 
 What comes goes one of two ways.  A *sink* takes every piece as it comes, straight from the
 kernel, without a buffer or a future: this is how the HTTP engine reads.  Without a sink the
-bytes go to a buffer, from which the futures of `read_bytes` and the others are served.
+bytes serve the futures of `read_bytes` and the others; only what nobody asked for goes to a
+buffer.  When a read got less than it had room for, the kernel has nothing left, and the next one
+waits to be called instead of asking.
 
 What goes out is given to the kernel at once.  Only what it does not take is queued, and only
-then does the loop watch the descriptor for writing.
+then is the descriptor watched for writing.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -36,7 +37,8 @@ from tornadic.iostream.reads import (
     ReadUntilClose,
     ReadUntilRegex,
 )
-from tornadic.iostream.watcher import read_watcher
+from tornadic.iostream.waiting import Waiting
+from tornadic.iostream.watcher import watcher_of
 from tornadic.log import app_log, gen_log
 
 __all__ = ["BaseIOStream", "HasFileno", "Sink"]
@@ -102,6 +104,7 @@ class BaseIOStream:
         "_close_callback",
         "_close_when_written",
         "_closed",
+        "_dry",
         "_generation_start",
         "_loop",
         "_pending",
@@ -109,6 +112,7 @@ class BaseIOStream:
         "_reading",
         "_sink",
         "_write_futures",
+        "_writing",
         "context",
         "error",
         "io_loop",
@@ -142,18 +146,28 @@ class BaseIOStream:
         self._generation_start = 0
         self._buffer: ReadBuffer | None = None
         self._queue: WriteQueue | None = None
-        self._write_futures: deque[tuple[int, asyncio.Future[None]]] | None = None
+        self._write_futures: deque[tuple[int, Waiting]] | None = None
         self._pending: PendingRead | None = None
         self._sink: Sink | None = None
         self._close_callback: Callable[[], Any] | None = None
         self._close_when_written = False
         self._closed = False
+        # What the descriptor is watched for.
         self._reading = False
+        self._writing = False
+        # The kernel had nothing left when it was asked last.
+        self._dry = False
         # What `drained` gives when nothing waits to be written.
         self.nothing_waits = self.io_loop.shared(_done_future)
 
     encrypted = False
     """Whether what goes over the wire is encrypted."""
+
+    # What the end of what a peer sends may look like.
+    _HUNG_UP: tuple[type[BaseException], ...] = (ConnectionResetError,)
+
+    # Whether a read that got less than it had room for got all there was.
+    _short_is_all = False
 
     # What a subclass defines
 
@@ -192,16 +206,19 @@ class BaseIOStream:
         """Read ``num_bytes`` bytes, or with ``partial`` any number from one up to that.
 
         The future, here and in the other reads, raises `StreamClosedError` if the stream
-        closes before.
+        closes before.  Cancelling it calls the read off, and nothing that comes is lost.
         """
-        return self._begin_read(ReadBytes(num_bytes, partial))
+        return self._begin_read(ReadBytes(self._loop, num_bytes, partial), num_bytes <= 0)
 
     def read_into(self, buf: bytearray, partial: bool = False) -> asyncio.Future[int]:
         """Read into ``buf`` until it is full, or with ``partial`` until something came.
 
         The future gives the number of bytes; until then ``buf`` belongs to the stream.
         """
-        return self._begin_read(ReadInto(memoryview(buf), partial))
+        target = memoryview(buf)
+        if target.readonly:
+            raise TypeError("read_into() needs a buffer that can be written to")
+        return self._begin_read(ReadInto(self._loop, target, partial), not buf)
 
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> asyncio.Future[bytes]:
         """Read all up to and including ``delimiter``.
@@ -209,45 +226,83 @@ class BaseIOStream:
         If it does not come within ``max_bytes``, the stream closes with an
         `UnsatisfiableReadError`.
         """
-        return self._begin_read(ReadUntil(delimiter, max_bytes))
+        is_usual = type(delimiter) is bytes and delimiter
+        buffer = self._buffer
+        if (
+            # It may be here already: of many lines that come at once, for all but the first.
+            (buffer is not None and buffer.size and is_usual and max_bytes is None)
+            and (self._pending is None and self._sink is None)
+            and (self._reading or self._close_callback is None)
+        ):
+            found = buffer.joined().find(delimiter, buffer.start)
+            if found >= 0:
+                future: asyncio.Future[bytes] = asyncio.Future(loop=self._loop)
+                future.set_result(buffer.take(found + len(delimiter) - buffer.start))
+                return future
+        return self._begin_read(ReadUntil(self._loop, delimiter, max_bytes), not is_usual)
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> asyncio.Future[bytes]:
         """Read all up to the end of the first match of ``regex``; `read_until` otherwise."""
-        return self._begin_read(ReadUntilRegex(re.compile(regex), max_bytes))
+        return self._begin_read(ReadUntilRegex(self._loop, re.compile(regex), max_bytes), True)
 
     def read_until_close(self) -> asyncio.Future[bytes]:
-        """Read all there is until the stream closes, which is no error here."""
+        """Read all there is until the peer closes, which is no error here, nor is a reset."""
         if self._closed:
             future: asyncio.Future[bytes] = self._loop.create_future()
             future.set_result(self._take_buffer())
             return future
-        return self._begin_read(ReadUntilClose())
+        return self._begin_read(ReadUntilClose(self._loop), False)
 
-    def _begin_read(self, pending: PendingRead) -> asyncio.Future[Any]:
+    def _begin_read(self, read: PendingRead, look: bool) -> asyncio.Future[Any]:
+        """Serve ``read`` now if that is possible; ``look``: it may be, even without a byte."""
         if self._pending is not None or self._sink is not None:
-            raise AssertionError("Already reading")
-        future = pending.future = self._loop.create_future()
-        self._pending = pending
-        if self._buffer is None:
-            self._buffer = ReadBuffer()
-        try:
-            self._serve(self._buffer)
-        except BaseException:
-            self._pending = None  # such as a delimiter that is no bytes
-            raise
+            self._end_cancelled_read()
+        buffer = self._buffer
+        self._pending = read
+        if look or (buffer is not None and buffer.size):
+            if buffer is None:
+                buffer = self._buffer = ReadBuffer()
+            try:
+                self._serve(buffer)
+            except BaseException:
+                self._pending = None  # such as a delimiter that is no bytes
+                raise
         if self._pending is not None:
             if self._closed:
                 self._pending = None
                 raise StreamClosedError(real_error=self.error)
-            self._read_for_pending()
-        if self._pending is not None or self._close_callback is not None:
+            if not self._dry:
+                self._try_inline_read()
+        if not self._reading and (self._pending is not None or self._close_callback is not None):
             self._watch_reading()
-        return future
+        return read
 
-    def _serve(self, buffer: ReadBuffer) -> None:
-        """Resolve the pending read if the buffer has what it takes."""
+    def _end_cancelled_read(self) -> None:
+        """Let a read begin where the one before was called off, else raise AssertionError."""
         pending = self._pending
-        if pending is None:
+        if pending is None or not pending.cancelled():
+            raise AssertionError("Already reading")
+        self._pending = None
+        if isinstance(pending, ReadInto):
+            self._unread(pending)
+
+    def _unread(self, read: ReadInto) -> None:
+        """Put back what a read that was called off has moved into its caller's buffer."""
+        if read.filled:
+            rest = self._take_buffer()
+            buffer = self._buffer = ReadBuffer()
+            buffer.append(bytes(read.target[: read.filled]))
+            buffer.append(rest)
+        read.target.release()
+
+    def _try_inline_read(self) -> None:
+        """Ask the kernel for what a read that has just begun wants."""
+        self._read_for_pending(False)
+
+    def _serve(self, buffer: ReadBuffer, now: bool = False) -> None:
+        """Resolve the pending read if the buffer has what it takes; ``now`` resumes who waits."""
+        pending = self._pending
+        if pending is None or pending.done():
             return
         try:
             size = pending.find(buffer)
@@ -256,53 +311,68 @@ class BaseIOStream:
             self.close(exc_info=e)
             return
         if size is not None:
-            self._resolve(pending, pending.result(buffer, size))
+            self._pending = None
+            result = pending.take(buffer, size)
+            if now:
+                pending.wake(result)
+            else:
+                pending.set_result(result)
 
-    def _resolve(self, pending: PendingRead, result: Any) -> None:
-        self._pending = None
-        future = pending.future
-        if future is not None and not future.done():
-            future.set_result(result)
+    def _read_for_pending(self, now: bool) -> None:
+        """Read until the pending read has what it wants or nothing more is here.
 
-    def _read_for_pending(self) -> None:
-        """Read until the pending read has what it wants or nothing more is here."""
+        ``now``: the loop has called, so that whoever waits can be resumed here.
+        """
         buffer = self._buffer
         if buffer is None:
             buffer = self._buffer = ReadBuffer()
         for _ in range(_CHUNKS_PER_TURN):
-            room = self.max_buffer_size - len(buffer)
-            # A full buffer is no harm yet: what comes next may be the end.
-            size = max(min(room, self.read_chunk_size), 1)
-            data = self._receive_or_close(size)
-            if data is None:
+            pending = self._pending
+            size = self.read_chunk_size
+            if type(pending) is ReadBytes:
+                size = pending.wanted(size, buffer)
+            room = self.max_buffer_size - buffer.size
+            if size > room:
+                # A full buffer is no harm yet: what comes next may be the end.
+                size = max(room, 1)
+            try:
+                data = self._receive(size)
+            except (BlockingIOError, InterruptedError):
+                self._dry = self._short_is_all
+                return
+            except OSError as e:
+                # Whoever has just asked is told, and nobody else.
+                self._fail(e, "read" if now else None)
+                return
+            if not data:
+                if data is not None:
+                    self.close()
+                return
+            is_short = len(data) < size
+            self._dry = is_short and self._short_is_all
+            if pending is not None and not buffer.size and pending.is_all(data):
+                self._pending = None
+                if pending.done():
+                    buffer.append(data)  # called off
+                elif now:
+                    pending.wake(data)
+                else:
+                    pending.set_result(data)
                 return
             buffer.append(data)
             if room <= 0:
-                gen_log.error("Reached maximum read buffer size")
-                self.close(exc_info=StreamBufferFullError("Reached maximum read buffer size"))
+                error = StreamBufferFullError("Reached maximum read buffer size")
+                gen_log.error("%s", error)
+                gen_log.warning("error on read: %s", error)
+                self.close(exc_info=error)
                 return
-            self._serve(buffer)
-            if self._closed or self._pending is None or len(data) < size:
+            self._serve(buffer, now)
+            if is_short or self._closed or self._pending is None:
                 return
-
-    def _receive_or_close(self, size: int) -> bytes | None:
-        """The next bytes; None if there are none now, or ever again (then it is closed)."""
-        try:
-            data = self._receive(size)
-        except (BlockingIOError, InterruptedError):
-            return None
-        except OSError as e:
-            self._fail(e)
-            return None
-        if data == b"":
-            self.close()
-            return None
-        return data
 
     def _on_readable(self) -> None:
         sink = self._sink
         if sink is not None:
-            # `_receive_or_close`, in line: every request comes this way.
             try:
                 data = self._receive(self.read_chunk_size)
             except (BlockingIOError, InterruptedError):
@@ -315,16 +385,17 @@ class BaseIOStream:
                     self.close()
                 return
             try:
-                sink.feed(data)
+                self.context.run(sink.feed, data)
             except Exception as e:
                 self._sink_failed(e)
-        elif self._pending is not None:
-            self._read_for_pending()
-        elif self._buffer is not None and len(self._buffer) >= self.read_chunk_size:
+            return
+        self._dry = False
+        buffer = self._buffer
+        if self._pending is None and buffer is not None and buffer.size >= self.read_chunk_size:
             # Nobody asks, and enough is here to answer the next who does.
             self.pause_reading()
         else:
-            self._read_for_pending()
+            self._read_for_pending(True)
 
     def _sink_failed(self, error: Exception) -> None:
         app_log.error("Uncaught exception in a stream's sink", exc_info=True)
@@ -333,20 +404,18 @@ class BaseIOStream:
     def _take_buffer(self) -> bytes:
         buffer = self._buffer
         self._buffer = None
-        return buffer.take(len(buffer)) if buffer is not None else b""
+        return buffer.take(buffer.size) if buffer is not None else b""
 
     def _watch_reading(self) -> None:
         if not self._reading and not self._closed:
             self._reading = True
-            self.io_loop.shared(read_watcher).watch(
-                self._descriptor(), partial(self.context.run, self._on_readable)
-            )
+            self.io_loop.shared(watcher_of).watch(self._descriptor(), self._on_readable)
 
     def pause_reading(self) -> None:
         """Read nothing from the descriptor, until `resume_reading` or the next read."""
         if self._reading:
             self._reading = False
-            self.io_loop.shared(read_watcher).unwatch(self._descriptor())
+            self.io_loop.shared(watcher_of).unwatch(self._descriptor())
 
     def _descriptor(self) -> int:
         fd = self.fileno()
@@ -364,7 +433,7 @@ class BaseIOStream:
         Raises AssertionError while a read is pending.
         """
         if self._pending is not None or self._sink is not None:
-            raise AssertionError("Already reading")
+            self._end_cancelled_read()
         rest = self._take_buffer()
         if self._closed:
             self._loop.call_soon(sink.stream_closed, context=self.context)
@@ -382,6 +451,7 @@ class BaseIOStream:
     def detach_sink(self, unread: bytes = b"") -> None:
         """Take the sink off, and put back ``unread``, which it took and has no use for."""
         self._sink = None
+        self._dry = False
         if unread:
             buffer = self._buffer = ReadBuffer()
             buffer.append(unread)
@@ -399,7 +469,7 @@ class BaseIOStream:
         """
         if self._closed:
             raise StreamClosedError(real_error=self.error)
-        if isinstance(data, (bytearray, memoryview)):
+        if type(data) is not bytes and isinstance(data, (bytearray, memoryview)):
             if isinstance(data, memoryview) and data.readonly and data.c_contiguous:
                 data = data.cast("B")
             else:
@@ -428,7 +498,7 @@ class BaseIOStream:
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as e:
-                self._fail(e)
+                self._fail(e, "write")
                 return False
             if sent == len(data):
                 return True
@@ -438,7 +508,7 @@ class BaseIOStream:
             self._generation_start = queue.written
             if sent:
                 data = memoryview(data)[sent:]
-            self._loop.add_writer(self.fileno(), self._on_writable)
+            self._watch_writing()
         if data:
             queue.append(data)
         return False
@@ -451,7 +521,8 @@ class BaseIOStream:
         queue = self._queue
         if not self._closed and (queue is None or not queue.size):
             return self.nothing_waits
-        future: asyncio.Future[None] = self._loop.create_future()
+        future = Waiting(loop=self._loop)
+        future._waiter = None
         if queue is None:
             future.set_exception(StreamClosedError(real_error=self.error))
             future.exception()  # whoever wants it awaits it; nobody need
@@ -465,13 +536,13 @@ class BaseIOStream:
         queue = self._queue
         assert queue is not None
         while queue.size:
-            piece = queue.first()
+            piece = queue.peek()
             try:
                 sent = self._transmit(piece)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as e:
-                self._fail(e)
+                self._fail(e, "write")
                 return
             finally:
                 size = len(piece)
@@ -480,19 +551,33 @@ class BaseIOStream:
                 queue.advance(sent)
             if sent < size:
                 break
-        self._resolve_writes(queue)
-        if not queue.size:
+        futures = self._write_futures
+        while futures and futures[0][0] <= queue.written and self._queue is queue:
+            future = futures.popleft()[1]
+            if not future.done():
+                future.wake(None)
+        # Whoever was resumed may have written more.
+        if not queue.size and self._queue is queue:
             self._queue = None if not self._write_futures else queue
-            self._loop.remove_writer(self.fileno())
+            self._unwatch_writing()
             if self._close_when_written:
                 self.close()
 
-    def _resolve_writes(self, queue: WriteQueue) -> None:
-        futures = self._write_futures
-        while futures and futures[0][0] <= queue.written:
-            future = futures.popleft()[1]
-            if not future.done():
-                future.set_result(None)
+    def _watch_writing(self) -> None:
+        if not self._writing:
+            self._writing = True
+            watcher = self.io_loop.shared(watcher_of)
+            watcher.watch_writing(self._descriptor(), self._on_writable)
+
+    def _unwatch_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self.io_loop.shared(watcher_of).unwatch_writing(self._descriptor())
+
+    @property
+    def _write_buffer(self) -> WriteQueue | tuple[()]:
+        # Programs written for Tornado look at its length.
+        return self._queue if self._queue is not None else ()
 
     @property
     def unsent(self) -> int:
@@ -518,14 +603,17 @@ class BaseIOStream:
         if exc_info:
             self.error = _exception_of(exc_info)
         pending = self._pending
-        if isinstance(pending, ReadUntilClose):
-            self._resolve(pending, self._take_buffer())
+        # What broke off for another reason is not to look as if it were complete.
+        is_end = self.error is None or isinstance(self.error, self._HUNG_UP)
+        if is_end and isinstance(pending, ReadUntilClose) and not pending.done():
+            self._pending = None
+            pending.set_result(self._take_buffer())
         self._closed = True
         if self._loop.is_closed():
             self.close_fd()
             return  # there is nobody left who could be told
         self.pause_reading()
-        self._loop.remove_writer(self.fileno())
+        self._unwatch_writing()
         self.close_fd()
         self._signal_closed()
 
@@ -536,15 +624,18 @@ class BaseIOStream:
         else:
             self.close()
 
-    def _fail(self, error: OSError) -> None:
-        if error.errno not in HANG_UPS:
-            gen_log.warning("Error on a stream to %s: %s", self.fileno(), error)
+    def _fail(self, error: OSError, where: str | None = "read") -> None:
+        """Close for want of a descriptor that works; ``where`` goes to the log, if not None."""
+        if where and error.errno not in HANG_UPS:
+            gen_log.warning("error on %s: %s", where, error)
         self.close(exc_info=error)
 
     def _signal_closed(self) -> None:
-        waiting = [future for _, future in self._write_futures or ()]
-        if self._pending is not None and self._pending.future is not None:
-            waiting.append(self._pending.future)
+        waiting: list[Waiting] = [future for _, future in self._write_futures or ()]
+        if self._pending is not None:
+            waiting.append(self._pending)
+        if isinstance(self._pending, ReadInto):
+            self._pending.target.release()
         self._pending = None
         self._write_futures = None
         self._queue = None
@@ -558,7 +649,7 @@ class BaseIOStream:
         if self._close_callback is not None:
             callback = self._close_callback
             self._close_callback = None
-            self.io_loop.add_callback(callback)
+            self._loop.call_soon(self.io_loop._run_callback, callback, context=self.context)
 
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """Call ``callback`` when the stream has closed, whoever closed it; None for nobody."""
@@ -571,7 +662,7 @@ class BaseIOStream:
 
     def reading(self) -> bool:
         """Whether a read is pending."""
-        return self._pending is not None
+        return self._pending is not None and not self._pending.done()
 
     def writing(self) -> bool:
         """Whether something waits to be written."""

@@ -7,6 +7,7 @@ a thousand small writes do not become a thousand calls.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
 __all__ = ["ReadBuffer", "WriteQueue"]
@@ -18,47 +19,119 @@ _DROP_FROM = 65536
 _SMALL = 4096
 _JOINED = 65536
 
+# More than there ever is.
+_MOST = sys.maxsize // 2
+
+Piece = bytes | bytearray
+
 
 class ReadBuffer:
-    """Bytes that are appended at one end and taken from the other."""
+    """Bytes that are appended at one end and taken from the other.
 
-    __slots__ = ("data", "start")
+    What came is kept in the pieces in which it came, so that it need not be copied to be taken;
+    only small pieces are joined, lest a byte should cost the memory of an object.  ``size`` is
+    the number of bytes, ``start`` where in the first piece they begin.
+    """
+
+    __slots__ = ("_pieces", "size", "start")
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self._pieces: deque[Piece] = deque()
+        self.size = 0
         self.start = 0
 
     def __len__(self) -> int:
-        return len(self.data) - self.start
+        return self.size
 
     def append(self, data: bytes) -> None:
         """Add bytes at the end."""
-        self.data += data
+        pieces = self._pieces
+        self.size += len(data)
+        if pieces and len(data) <= _SMALL:
+            last = pieces[-1]
+            if len(last) < _JOINED:
+                if type(last) is not bytearray:
+                    last = pieces[-1] = bytearray(last)
+                last += data
+                return
+        pieces.append(data)
+
+    def joined(self) -> Piece:
+        """All in one piece, whose first byte is at ``start``; not to be kept."""
+        pieces = self._pieces
+        if len(pieces) == 1:
+            return pieces[0]
+        if not pieces:
+            return b""
+        whole = pieces.popleft()
+        if type(whole) is not bytearray:
+            whole = bytearray(memoryview(whole)[self.start :])
+            self.start = 0
+        for piece in pieces:
+            whole += piece
+        pieces.clear()
+        pieces.append(whole)
+        return whole
 
     def take(self, size: int) -> bytes:
         """Remove and return the first ``size`` bytes."""
-        end = self.start + size
-        if size == len(self.data):
-            taken = bytes(self.data)
+        if not size:
+            return b""
+        pieces = self._pieces
+        first = pieces[0]
+        start = self.start
+        if size > len(first) - start:
+            return self._take_several(size)
+        self.size -= size
+        end = start + size
+        taken: bytes
+        if type(first) is bytearray:
+            taken = bytes(memoryview(first)[start:end])
         else:
-            taken = bytes(memoryview(self.data)[self.start : end])
+            taken = first[start:end]  # type: ignore[assignment]  # whole bytes are not copied
+        self._drop(end)
+        return taken
+
+    def _take_several(self, size: int) -> bytes:
+        parts = []
+        left = size
+        while left:
+            room = min(left, len(self._pieces[0]) - self.start)
+            parts.append(memoryview(self._pieces[0])[self.start : self.start + room])
+            left -= room
+            if left:
+                self._pieces.popleft()
+                self.start = 0
+            else:
+                end = self.start + room
+        taken = b"".join(parts)
+        parts.clear()  # a bytearray that is looked at cannot be shortened
+        self.size -= size
         self._drop(end)
         return taken
 
     def take_into(self, target: memoryview) -> int:
         """Move as much as fits into ``target`` and return how much that was."""
-        size = min(len(target), len(self))
-        end = self.start + size
-        target[:size] = memoryview(self.data)[self.start : end]
-        self._drop(end)
+        size = min(len(target), self.size)
+        moved = 0
+        while moved < size:
+            first = self._pieces[0]
+            room = min(size - moved, len(first) - self.start)
+            end = self.start + room
+            target[moved : moved + room] = memoryview(first)[self.start : end]
+            moved += room
+            self._drop(end)
+        self.size -= size
         return size
 
     def _drop(self, end: int) -> None:
-        if end == len(self.data):
-            self.data = bytearray()
+        """Let go of the first piece up to ``end``."""
+        first = self._pieces[0]
+        if end == len(first):
+            self._pieces.popleft()
             self.start = 0
-        elif end >= _DROP_FROM:
-            del self.data[:end]
+        elif end >= _DROP_FROM and type(first) is bytearray:
+            del first[:end]
             self.start = 0
         else:
             self.start = end
@@ -70,37 +143,47 @@ class WriteQueue:
     ``size`` is what waits; ``written`` counts all that went out through `advance`.
     """
 
-    __slots__ = ("_offset", "_pieces", "size", "written")
+    # Larger pieces than the threshold stay as they are; the names are those of Tornado's buffer.
+    __slots__ = ("_buffers", "_large_buf_threshold", "_offset", "size", "written")
 
     def __init__(self) -> None:
-        self._pieces: deque[memoryview | bytearray] = deque()
+        self._buffers: deque[memoryview | bytearray] = deque()
         self._offset = 0
+        self._large_buf_threshold = _SMALL
         self.size = 0
         self.written = 0
 
     def append(self, data: memoryview | bytes | bytearray) -> None:
         """Queue ``data``; nobody may change it until it went out."""
         size = len(data)
-        self.size += size
-        if size > _SMALL:
-            self._pieces.append(memoryview(data))
+        if not size:
             return
-        if self._pieces:
-            last = self._pieces[-1]
+        self.size += size
+        if size > self._large_buf_threshold:
+            self._buffers.append(memoryview(data))
+            return
+        if self._buffers:
+            last = self._buffers[-1]
             if isinstance(last, bytearray) and len(last) < _JOINED:
                 last += data
                 return
-        self._pieces.append(bytearray(data))
+        self._buffers.append(bytearray(data))
 
-    def first(self) -> memoryview:
-        """The piece to write next; release it before the queue is touched again."""
-        return memoryview(self._pieces[0])[self._offset :]
+    def __len__(self) -> int:
+        return self.size
+
+    def peek(self, size: int = _MOST) -> memoryview:
+        """The bytes to write next, up to ``size``; release them before the queue is touched."""
+        if not self._buffers:
+            return memoryview(b"")
+        end = min(self._offset + size, len(self._buffers[0]))
+        return memoryview(self._buffers[0])[self._offset : end]
 
     def advance(self, size: int) -> None:
-        """Take note that ``size`` bytes of the first piece went out."""
+        """Take note that ``size`` bytes went out."""
         self.size -= size
         self.written += size
         self._offset += size
-        if self._offset == len(self._pieces[0]):
-            self._pieces.popleft()
-            self._offset = 0
+        while self._buffers and self._offset >= len(self._buffers[0]):
+            self._offset -= len(self._buffers[0])
+            self._buffers.popleft()

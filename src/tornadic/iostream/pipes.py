@@ -20,6 +20,8 @@ class PipeIOStream(BaseIOStream):
 
     __slots__ = ("fd",)
 
+    _short_is_all = True
+
     def __init__(self, fd: int, *args: Any, **kwargs: Any) -> None:
         self.fd = fd
         os.set_blocking(fd, False)

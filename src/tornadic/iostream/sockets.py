@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -28,13 +29,27 @@ class IOStream(BaseIOStream):
     arguments are `BaseIOStream`'s.
     """
 
-    # The kernel is asked without a frame between; TLS, which puts itself there, has methods.
-    __slots__ = ("_connecting", "_receive", "socket")
+    # The socket's own methods, so that the kernel is asked without a frame between.  A subclass
+    # that puts something between has methods of these names.
+    __slots__ = ("_connecting", "_receive", "_transmit", "socket")
+
+    _short_is_all = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if "read_from_fd" in own and "_receive" not in own:
+            cls._receive = BaseIOStream._receive  # type: ignore[method-assign]
+            cls._short_is_all = False
+        if "write_to_fd" in own and "_transmit" not in own:
+            cls._transmit = IOStream._transmit_by_fd  # type: ignore[method-assign, assignment]
 
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
         self.socket = socket
         if type(self)._receive is IOStream._receive:
             self._receive = socket.recv  # type: ignore[method-assign, assignment]
+        if type(self)._transmit is IOStream._transmit:
+            self._transmit = socket.send  # type: ignore[method-assign, assignment]
         self._connecting: asyncio.Future[Any] | None = None
         socket.setblocking(False)
         super().__init__(*args, **kwargs)
@@ -58,10 +73,8 @@ class IOStream(BaseIOStream):
     def write_to_fd(self, data: memoryview) -> int:
         return self.socket.send(data)
 
-    def _transmit(self, data: bytes | memoryview) -> int:
-        if self._connecting is not None:
-            return 0
-        return self.socket.send(data)
+    def _transmit_by_fd(self, data: bytes | memoryview) -> int:
+        return super()._transmit(data) if self._connecting is None else 0
 
     def connect(
         self: _Self, address: Any, server_hostname: str | None = None
@@ -76,15 +89,16 @@ class IOStream(BaseIOStream):
             raise StreamClosedError(real_error=self.error)
         future: asyncio.Future[_Self] = self._loop.create_future()
         self._connecting = future
+        if type(self)._transmit is IOStream._transmit:
+            self._transmit = _take_nothing  # type: ignore[method-assign]
         try:
             self.socket.connect(address)
-        except BlockingIOError:
-            pass
         except OSError as e:
-            gen_log.warning("Connect error on a stream to %s: %s", address, e)
-            self.close(exc_info=e)
-            return future
-        self._loop.add_writer(self.socket, self._on_writable)
+            # A Unix socket whose backlog is full says EAGAIN, and is not going to connect.
+            if e.errno != errno.EINPROGRESS:
+                self.close(exc_info=e)  # whoever waits is told
+                return future
+        self._watch_writing()
         return future
 
     def _on_writable(self) -> None:
@@ -93,7 +107,7 @@ class IOStream(BaseIOStream):
         if self._queue is not None:
             super()._on_writable()
         elif not self._closed:
-            self._loop.remove_writer(self.socket)
+            self._unwatch_writing()
 
     def _finish_connecting(self, future: asyncio.Future[Any]) -> None:
         error = self.get_fd_error()
@@ -101,6 +115,8 @@ class IOStream(BaseIOStream):
             self.close(exc_info=error)
             return
         self._connecting = None
+        if type(self)._transmit is IOStream._transmit:
+            self._transmit = self.socket.send  # type: ignore[method-assign, assignment]
         self._connected(future)
 
     def _connected(self, future: asyncio.Future[Any]) -> None:
@@ -191,3 +207,8 @@ class IOStream(BaseIOStream):
             except OSError as e:
                 # The peer may be gone already; whoever reads next is told.
                 gen_log.debug("Cannot set TCP_NODELAY: %s", e)
+
+
+def _take_nothing(data: bytes | memoryview) -> int:
+    """What a socket takes that is not connected yet."""
+    return 0

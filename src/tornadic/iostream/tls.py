@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar
 
 from tornadic.iostream.base import HANG_UPS
 from tornadic.iostream.errors import StreamClosedError
+from tornadic.iostream.reads import PendingRead
 from tornadic.iostream.sockets import IOStream
 from tornadic.log import gen_log
 from tornadic.netutil import ssl_wrap_socket
@@ -91,6 +92,8 @@ class SSLIOStream(IOStream):
     )
 
     encrypted = True
+    _HUNG_UP = (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    _short_is_all = False  # OpenSSL may hold the rest
 
     socket: ssl.SSLSocket
 
@@ -126,7 +129,7 @@ class SSLIOStream(IOStream):
         return super().connect(address)
 
     def _connected(self, future: asyncio.Future[Any]) -> None:
-        self._loop.remove_writer(self.socket)
+        self._unwatch_writing()
         super().pause_reading()
         self._handshake_future = future
         options = self._ssl_options
@@ -177,11 +180,11 @@ class SSLIOStream(IOStream):
         try:
             self.socket.do_handshake()
         except ssl.SSLWantReadError:
-            self._loop.remove_writer(self.socket)
+            self._unwatch_writing()
             super()._watch_reading()
         except ssl.SSLWantWriteError:
             super().pause_reading()
-            self._loop.add_writer(self.socket, self._on_writable)
+            self._watch_writing()
         except (OSError, ValueError) as e:
             self._handshake_failed(e)
         else:
@@ -195,9 +198,9 @@ class SSLIOStream(IOStream):
         else:
             super().pause_reading()
         if self.writing():
-            self._loop.add_writer(self.socket, self._on_writable)
+            self._watch_writing()
         else:
-            self._loop.remove_writer(self.socket)
+            self._unwatch_writing()
         future = self._handshake_future
         if future is not None and not future.done():
             future.set_result(self)
@@ -242,14 +245,14 @@ class SSLIOStream(IOStream):
         except ssl.SSLWantWriteError:
             self._read_needs_write = True
             super().pause_reading()
-            self._loop.add_writer(self.socket, self._on_writable)
+            self._watch_writing()
             return None
         else:
             self._more = len(data) >= _RECORD or len(data) == size
         if self._write_needs_read:
             self._write_needs_read = False
             if self.writing():
-                self._loop.add_writer(self.socket, self._on_writable)
+                self._watch_writing()
         return data
 
     def _discard(self, size: int) -> bytes | None:
@@ -277,6 +280,12 @@ class SSLIOStream(IOStream):
         self._rest_scheduled = False
         if self._reading:
             self._on_readable()
+
+    def _begin_read(self, read: PendingRead, look: bool) -> asyncio.Future[Any]:
+        future = super()._begin_read(read, look)
+        if self._pending is not None:
+            self._watch_reading()  # the descriptor may be watched, but not for us
+        return future
 
     def _watch_reading(self) -> None:
         self._wants_reading = True
@@ -328,19 +337,19 @@ class SSLIOStream(IOStream):
                     super()._watch_reading()
                     self._on_readable()
             if self._write_needs_read:
-                self._loop.remove_writer(self.socket)
+                self._unwatch_writing()
             elif not self._closed and not self._read_needs_write:
                 super()._on_writable()
                 if self._write_needs_read and not self._closed:
-                    self._loop.remove_writer(self.socket)
+                    self._unwatch_writing()
 
     # Closing
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError, where: str | None = "read") -> None:
         if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
             self.close(exc_info=error)  # hung up
         else:
-            super()._fail(error)
+            super()._fail(error, where)
 
     def close_fd(self) -> None:
         # What breaks off must not look as if it were complete.

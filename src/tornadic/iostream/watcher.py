@@ -1,4 +1,4 @@
-"""Which streams can be read now.
+"""Which streams can be read and written now.
 
 asyncio makes a handle, a key and a mapping for each descriptor that it watches, and goes through
 all three for every event.  Where the system has ``epoll``, the streams of a loop share one of
@@ -12,29 +12,39 @@ from __future__ import annotations
 import select
 import sys
 from collections.abc import Callable
+from contextvars import Context
 from typing import Protocol
 
 from tornadic.ioloop import IOLoop
 from tornadic.log import app_log
 
-__all__ = ["ReadWatcher", "read_watcher"]
+__all__ = ["Watcher", "watcher_of"]
 
 # Events handled before the loop sees to its timers and its other callbacks.
 _EVENTS_PER_TURN = 256
 
 
-class ReadWatcher(Protocol):
-    """Calls back when a descriptor can be read, again and again until it is told to stop."""
+class Watcher(Protocol):
+    """Calls back when a descriptor is ready, again and again until it is told to stop.
+
+    No callback inherits a context: whoever has one to run in brings it along.
+    """
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call ``callback`` whenever ``fd``, which is not watched yet, can be read."""
+        """Call ``callback`` whenever ``fd`` can be read, which is not watched for that yet."""
 
     def unwatch(self, fd: int) -> None:
-        """Call nobody for ``fd`` any more; before it is closed."""
+        """Call nobody any more when ``fd`` can be read; before it is closed."""
+
+    def watch_writing(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call ``callback`` whenever ``fd`` can be written, which is not watched for that yet."""
+
+    def unwatch_writing(self, fd: int) -> None:
+        """Call nobody any more when ``fd`` can be written; before it is closed."""
 
 
-def read_watcher(io_loop: IOLoop) -> ReadWatcher:
-    """A watcher for ``io_loop``; ask by ``io_loop.shared(read_watcher)``, and all share it."""
+def watcher_of(io_loop: IOLoop) -> Watcher:
+    """A watcher for ``io_loop``; ask by ``io_loop.shared(watcher_of)``, and all share it."""
     if sys.platform == "linux":
         return _EpollWatcher(io_loop)
     return _LoopWatcher(io_loop)
@@ -47,10 +57,16 @@ class _LoopWatcher:
         self._loop = io_loop.asyncio_loop
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        self._loop.add_reader(fd, callback)
+        Context().run(self._loop.add_reader, fd, callback)
 
     def unwatch(self, fd: int) -> None:
         self._loop.remove_reader(fd)
+
+    def watch_writing(self, fd: int, callback: Callable[[], None]) -> None:
+        Context().run(self._loop.add_writer, fd, callback)
+
+    def unwatch_writing(self, fd: int) -> None:
+        self._loop.remove_writer(fd)
 
 
 class _EpollWatcher:
@@ -59,31 +75,64 @@ class _EpollWatcher:
     def __init__(self, io_loop: IOLoop) -> None:
         self._loop = io_loop.asyncio_loop
         self._epoll = select.epoll()
-        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._writers: dict[int, Callable[[], None]] = {}
         # What was given up while events were handled; one of them may be about it.
         self._given_up: set[int] = set()
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        self._epoll.register(fd, select.EPOLLIN)
-        if not self._callbacks:
-            self._loop.add_reader(self._epoll.fileno(), self._handle_events)
-        self._callbacks[fd] = callback
+        if fd in self._writers:
+            self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
+        else:
+            self._register(fd, select.EPOLLIN)
+        self._readers[fd] = callback
 
     def unwatch(self, fd: int) -> None:
-        del self._callbacks[fd]
+        del self._readers[fd]
+        if fd in self._writers:
+            self._epoll.modify(fd, select.EPOLLOUT)
+        else:
+            self._unregister(fd)
+
+    def watch_writing(self, fd: int, callback: Callable[[], None]) -> None:
+        if fd in self._readers:
+            self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
+        else:
+            self._register(fd, select.EPOLLOUT)
+        self._writers[fd] = callback
+
+    def unwatch_writing(self, fd: int) -> None:
+        del self._writers[fd]
+        if fd in self._readers:
+            self._epoll.modify(fd, select.EPOLLIN)
+        else:
+            self._unregister(fd)
+
+    def _register(self, fd: int, events: int) -> None:
+        self._epoll.register(fd, events)
+        if not self._readers and not self._writers:
+            Context().run(self._loop.add_reader, self._epoll.fileno(), self._handle_events)
+
+    def _unregister(self, fd: int) -> None:
         self._given_up.add(fd)
         self._epoll.unregister(fd)
-        if not self._callbacks:
+        if not self._readers and not self._writers:
             self._loop.remove_reader(self._epoll.fileno())
 
     def _handle_events(self) -> None:
-        callbacks = self._callbacks
+        readers = self._readers
+        writers = self._writers
         given_up = self._given_up
         given_up.clear()
-        for fd, _ in self._epoll.poll(0, _EVENTS_PER_TURN):
-            if given_up and fd in given_up:
-                continue
-            try:
-                callbacks[fd]()
-            except Exception:
-                app_log.error("Uncaught exception in a stream", exc_info=True)
+        for fd, events in self._epoll.poll(0, _EVENTS_PER_TURN):
+            # A fault or a hang-up is for whoever watches; they will see what it is.
+            if events != select.EPOLLOUT and fd in readers and fd not in given_up:
+                try:
+                    readers[fd]()
+                except Exception:
+                    app_log.error("Uncaught exception in a stream", exc_info=True)
+            if events != select.EPOLLIN and fd in writers and fd not in given_up:
+                try:
+                    writers[fd]()
+                except Exception:
+                    app_log.error("Uncaught exception in a stream", exc_info=True)

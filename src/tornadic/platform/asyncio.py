@@ -88,11 +88,10 @@ class AsyncIOLoop(BaseAsyncIOLoop):
     _is_current = False
     _former: asyncio.AbstractEventLoop | None = None
 
-    def initialize(
-        self, asyncio_loop: asyncio.AbstractEventLoop | None = None, **kwargs: Any
-    ) -> None:
-        if asyncio_loop is not None:
-            super().initialize(asyncio_loop, **kwargs)
+    def initialize(self, **kwargs: Any) -> None:
+        given: asyncio.AbstractEventLoop | None = kwargs.pop("asyncio_loop", None)
+        if given is not None:
+            super().initialize(given, **kwargs)
             return
         asyncio_loop = asyncio.new_event_loop()
         try:

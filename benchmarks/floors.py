@@ -1,0 +1,93 @@
+"""The table of the scenarios that are no requests (see `benchmarks.costs`), with their targets."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from benchmarks.costs import (
+    Case,
+    CostScenario,
+    measure_bulk,
+    measure_client,
+    measure_operations,
+    measure_upload,
+)
+from benchmarks.scenarios import TORNADO_LIKE, Target
+
+AS_CHEAP = Target(Fraction(1))
+RECEIVE_TARGETS = (("tornado", AS_CHEAP), ("asyncio", AS_CHEAP))
+SEND_TARGETS = (("tornado", Target(Fraction(3, 5))), ("asyncio", AS_CHEAP))
+AWAIT_TARGETS = (("tornado", Target(Fraction(1, 2))),)
+LOCK_TARGETS = (("tornado", AS_CHEAP),)
+# What takes well under a microsecond is done more often: CPU time has to be seen.
+CHEAP = 10
+
+COST_SCENARIOS = (
+    CostScenario(
+        "bulk",
+        "one connection that transfers as fast as it can",
+        "MB",
+        (*TORNADO_LIKE, "asyncio", "floor"),
+        measure_bulk,
+        (
+            Case("receive, up to 64 KB", "receive", RECEIVE_TARGETS),
+            Case("receive, exactly 64 KB", "receive-exactly", RECEIVE_TARGETS),
+            Case("send 64 KB", "send-64k", SEND_TARGETS),
+            Case("send 256 KB", "send-256k", SEND_TARGETS),
+            Case("send 1 MB", "send-1m", SEND_TARGETS),
+        ),
+    ),
+    CostScenario(
+        "upload",
+        "a PUT of 64 MB to a handler that streams",
+        "MB",
+        (*TORNADO_LIKE, "aiohttp"),
+        measure_upload,
+        (Case("upload", "upload"),),
+    ),
+    CostScenario(
+        "coroutines",
+        "a decorated coroutine awaited, which waits or does not",
+        "await",
+        TORNADO_LIKE,
+        measure_operations,
+        (
+            Case("async def, never waits", "coroutines.native_at_once", AWAIT_TARGETS),
+            Case("async def, gen.moment", "coroutines.native_moment", AWAIT_TARGETS),
+            Case("async def, sleep(0)", "coroutines.native_sleep", AWAIT_TARGETS),
+            Case("decorated, never waits", "coroutines.decorated_at_once", AWAIT_TARGETS),
+            Case("decorated, gen.moment", "coroutines.decorated_moment", AWAIT_TARGETS),
+            Case("decorated, sleep(0)", "coroutines.decorated_sleep", AWAIT_TARGETS),
+        ),
+        modules=("gen",),
+    ),
+    CostScenario(
+        "locks",
+        "an item put and got, a lock acquired and released, an event set and waited for",
+        "operation",
+        (*TORNADO_LIKE, "asyncio"),
+        measure_operations,
+        (
+            Case("queue, nowait", "locks.queue_nowait", LOCK_TARGETS, CHEAP),
+            Case("queue, never waits", "locks.queue_ready", LOCK_TARGETS, CHEAP),
+            Case("queue, every get waits", "locks.queue_waiting", LOCK_TARGETS),
+            Case("queue, producer and consumer", "locks.queue_producer", LOCK_TARGETS),
+            Case("lock, uncontended", "locks.lock_free", LOCK_TARGETS, CHEAP),
+            Case("lock, 8 contenders", "locks.lock_contended", LOCK_TARGETS),
+            Case("event, set already", "locks.event_set", LOCK_TARGETS, CHEAP),
+            Case("event, every wait waits", "locks.event_waiting", LOCK_TARGETS),
+        ),
+        modules=("locks", "queues"),
+    ),
+    CostScenario(
+        "client",
+        "GETs of 13 bytes from nginx by a client, 32 at a time",
+        "request",
+        (*TORNADO_LIKE, "aiohttp"),
+        measure_client,
+        (Case("client", "client.fetch"),),
+        modules=("httpclient", "simple_httpclient"),
+        needs="nginx",
+        labels=(("tornado", "Tornado, simple client"), ("aiohttp", "aiohttp")),
+    ),
+)
