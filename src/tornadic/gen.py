@@ -240,12 +240,13 @@ class Runner:
         self._loop = result_future.get_loop()
         self._result_future: Future[Any] | None = result_future
         # Whoever holds the result future keeps the coroutine alive, and what it waits for.
-        result_future.held = self  # type: ignore[attr-defined]  # as `_hold` does
-        if result_future._source_traceback:
+        result: Any = result_future
+        result.held = self  # as `_hold` does
+        if result._source_traceback:
             _forget_own_frames(result_future)
         self._waiting_for: Any = None
         # Passed on without staying in this frame, as in the wrappers.
-        del result_future
+        del result_future, result
         ctx_run(self._resume, first_yielded)
         del first_yielded
 
