@@ -114,6 +114,9 @@ class Application(ReversibleRouter):
         self.default_host = default_host
         self.transforms: list[type[OutputTransform]] = list(transforms or ())
         if settings.get("debug"):
+            settings.setdefault("autoreload", True)
+            settings.setdefault("compiled_template_cache", False)
+            settings.setdefault("static_hash_cache", False)
             settings.setdefault("serve_traceback", True)
         if settings.get("xsrf_cookies"):
             # A protection that is asked for and not there must not go unnoticed.
@@ -125,6 +128,10 @@ class Application(ReversibleRouter):
         )
         self.wildcard_router = _ApplicationRouter(self, handlers)
         self.default_router = _ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
+        if settings.get("autoreload"):
+            from tornadic import autoreload
+
+            autoreload.start()
 
     def listen(
         self,
