@@ -25,6 +25,11 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").glob("*.md")),
     ROOT / "benchmarks" / "README.md",
 ]
+GUIDES = [
+    path
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    if "```python" in path.read_text("utf-8")
+]
 README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
@@ -142,8 +147,9 @@ def test_hello_world(package: str, command: list[str], tmp_path: Path) -> None:
         assert response.headers["Server"] == f"Tornadic/{tornadic.__version__}"
 
 
-def test_other_samples_of_the_readme_run(tmp_path: Path) -> None:
-    others = [code for code in samples(README) if code != hello_world()]
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+def test_other_samples_run(path: Path, tmp_path: Path) -> None:
+    others = [code for code in samples(path.read_text("utf-8")) if code != hello_world()]
     assert others
     for code in others:
         finished = subprocess.run(
