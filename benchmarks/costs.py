@@ -31,6 +31,8 @@ from benchmarks.transfers import FromServer, ToServer, Transfer, Upload
 
 # A program that takes longer hangs: the slowest takes some seconds on a slow machine.
 PROGRAM_TIMEOUT_SECONDS = 120.0
+# Of a page there is one for so many operations.
+PAGE_SHARE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,11 @@ def measure_upload(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost
 def measure_operations(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:
     """A program that works for itself; a unit is one operation."""
     return run_program(case.app, server, plan.operations * case.times, cores)
+
+
+def measure_pages(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:
+    """A program that renders pages, each of which takes longer than an operation."""
+    return run_program(case.app, server, plan.operations * case.times // PAGE_SHARE, cores)
 
 
 def measure_client(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:

@@ -10,6 +10,7 @@ from benchmarks.costs import (
     measure_bulk,
     measure_client,
     measure_operations,
+    measure_pages,
     measure_upload,
 )
 from benchmarks.scenarios import TORNADO_LIKE, Target
@@ -19,6 +20,7 @@ RECEIVE_TARGETS = (("tornado", AS_CHEAP), ("asyncio", AS_CHEAP))
 SEND_TARGETS = (("tornado", Target(Fraction(3, 5))), ("asyncio", AS_CHEAP))
 AWAIT_TARGETS = (("tornado", Target(Fraction(1, 2))),)
 LOCK_TARGETS = (("tornado", AS_CHEAP),)
+TEMPLATE_TARGETS = (("tornado", Target(Fraction(1, 2))), ("jinja2", AS_CHEAP))
 # What takes well under a microsecond is done more often: CPU time has to be seen.
 CHEAP = 10
 
@@ -89,5 +91,17 @@ COST_SCENARIOS = (
         modules=("httpclient", "simple_httpclient"),
         needs="nginx",
         labels=(("tornado", "Tornado, simple client"), ("aiohttp", "aiohttp")),
+    ),
+    CostScenario(
+        "template",
+        "pages from templates that are loaded already, values escaped",
+        "page",
+        (*TORNADO_LIKE, "jinja2"),
+        measure_pages,
+        (
+            Case("inheritance, include, 50 rows", "templates.page_of_rows", TEMPLATE_TARGETS),
+            Case("one line", "templates.greeting", TEMPLATE_TARGETS, CHEAP),
+        ),
+        modules=("template",),
     ),
 )

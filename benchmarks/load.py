@@ -31,6 +31,7 @@ RECEIVE_SIZE = 65536
 # Requests above this get a send buffer that holds one whole: the loop sends in a single call.
 LARGE_REQUEST = 8192
 STATUS_OK = b"HTTP/1.1 200 "
+STATUS_UNCHANGED = b"HTTP/1.1 304 "
 
 
 class LoadError(Exception):
@@ -121,6 +122,33 @@ class Wire:
 
 
 HTTP = Wire(STATUS_OK, split_responses)
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A response that says that the client has it already."""
+
+    head: bytes
+    body: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return len(self.head) + 4
+
+    def require(self, body: bytes) -> None:
+        """Raise LoadError unless the status is 304; `body` is empty."""
+        if not self.head.startswith(STATUS_UNCHANGED) or body:
+            raise LoadError(f"wrong answer: {self.head!r}")
+
+
+def split_unchanged(data: bytes) -> tuple[list[Unchanged], bytes]:
+    """Cut `data` into whole responses without a body and what is left over."""
+    *heads, rest = data.split(b"\r\n\r\n")
+    return [Unchanged(head) for head in heads], rest
+
+
+UNCHANGED = Wire(STATUS_UNCHANGED, split_unchanged)
 
 
 def expect_body(body: bytes) -> Callable[[Answer], None]:

@@ -7,13 +7,16 @@ measured by requests and answers stands in `benchmarks.costs`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.utils import formatdate
 from fractions import Fraction
 from urllib.parse import urlencode
 
 from benchmarks.load import (
     HTTP,
+    UNCHANGED,
     Answer,
     Wire,
     expect_body,
@@ -40,6 +43,9 @@ FORM = {
     "agree": "on",
     "message": "Good morning,\r\n\r\nthe sum is 100 % right (20 € + 80 €)." * 4,
 }
+# One token under two masks: what the browser was given as a cookie, and with the form.
+XSRF_COOKIE = "2|8503eb86|c38cc183d6ba5ff3d5c1b5e8ed7e5cb4|1731916800"
+XSRF_FIELD = "2|5b1c77d2|1d935dd708a5c3a70bde29bc3361c0e0|1731916800"
 BOUNDARY = b"----WebKitFormBoundary7MA4YWxkTrZu0gWv"
 # 100 KB of lines, some of which begin as a boundary does.
 FORM_FILE = b"".join(b"--%06d;measured;20.5;ok\r\n" % number for number in range(3704))
@@ -52,6 +58,12 @@ MULTIPART_ANSWER = {
     "size": len(FORM_FILE),
     "edges": (FORM_FILE[:FORM_FILE_EDGE] + FORM_FILE[-FORM_FILE_EDGE:]).decode(),
 }
+# A style sheet of 1 KB, whose age and hash a client knows that has been here before.
+STATIC_NAME = "style.css"
+STATIC_FILE = (b"p.measured { color: #20558a; margin: 0 1815px; }\n" * 21)[:1024]
+STATIC_MODIFIED_SECONDS = 1_000_000_000
+STATIC_LARGE_NAME = "film.mp4"
+STATIC_LARGE_SIZE = 10 * 2**20
 ECHO_LINE = b"PUBLISH news.weather.vienna 1815 light rain, 12 degrees, wind from the west\n"
 # The applications that a server answers with a protocol on bare streams.
 STREAM_APPS = ("echo", "receive", "receive-exactly", *SEND_SIZES)
@@ -103,16 +115,17 @@ def json_requests() -> Iterator[bytes]:
     return same_requests(browser_request(path, extra=request_id))
 
 
-def browser_post(path: str, kind: str, body: bytes) -> bytes:
+def browser_post(path: str, kind: str, body: bytes, cookie: str = "") -> bytes:
     """A form as Chrome sends it, of the content type `kind`."""
     extra = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-    return browser_request(path, extra=extra).replace(b"GET", b"POST", 1) + body
+    return browser_request(path, cookie=cookie, extra=extra).replace(b"GET", b"POST", 1) + body
 
 
 def form_requests() -> Iterator[bytes]:
-    """The same form of six fields."""
+    """The same form of six fields, and the token that shows it to be the site's own."""
     kind = "application/x-www-form-urlencoded"
-    return same_requests(browser_post("/form", kind, urlencode(FORM).encode()))
+    body = urlencode({"_xsrf": XSRF_FIELD, **FORM}).encode()
+    return same_requests(browser_post("/form", kind, body, f"theme=dark; _xsrf={XSRF_COOKIE}"))
 
 
 def multipart_requests() -> Iterator[bytes]:
@@ -132,6 +145,19 @@ def multipart_requests() -> Iterator[bytes]:
     )
     kind = f"multipart/form-data; boundary={BOUNDARY.decode()}"
     return same_requests(browser_post("/form", kind, body))
+
+
+def static_requests() -> Iterator[bytes]:
+    """The same file of 1 KB."""
+    return same_requests(browser_request(f"/static/{STATIC_NAME}"))
+
+
+def unchanged_requests() -> Iterator[bytes]:
+    """The same file, which the client has already."""
+    date = formatdate(STATIC_MODIFIED_SECONDS, usegmt=True)
+    tag = hashlib.sha512(STATIC_FILE).hexdigest()
+    extra = f'If-None-Match: "{tag}"\r\nIf-Modified-Since: {date}\r\n'
+    return same_requests(browser_request(f"/static/{STATIC_NAME}", extra=extra))
 
 
 def echo_lines() -> Iterator[bytes]:
@@ -207,11 +233,12 @@ REQUEST_SCENARIOS = (
     ),
     RequestScenario(
         "form",
-        "a posted form of six fields, sent back as JSON",
+        "a posted form of six fields, its XSRF token checked, sent back as JSON",
         "form",
         form_requests,
         expect_json(FORM),
         servers=(*TORNADO_LIKE, "aiohttp"),
+        target=Target(Fraction(1, 5)),
     ),
     RequestScenario(
         "multipart",
@@ -220,6 +247,25 @@ REQUEST_SCENARIOS = (
         multipart_requests,
         expect_json(MULTIPART_ANSWER),
         servers=(*TORNADO_LIKE, "aiohttp"),
+    ),
+    RequestScenario(
+        "static",
+        "a file of 1 KB",
+        "static",
+        static_requests,
+        expect_body(STATIC_FILE),
+        servers=TORNADO_LIKE,
+        target=Target(Fraction(1, 5)),
+    ),
+    RequestScenario(
+        "static-304",
+        "the same file, which the client has already: If-None-Match and If-Modified-Since",
+        "static",
+        unchanged_requests,
+        expect_body(b""),
+        servers=TORNADO_LIKE,
+        target=Target(Fraction(1, 6)),
+        wire=UNCHANGED,
     ),
     RequestScenario(
         "echo",

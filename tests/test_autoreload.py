@@ -246,6 +246,8 @@ class TestLoadedModules:
             monkeypatch.setitem(sys.modules, f"odd{number}", odd)
         monkeypatch.setitem(sys.modules, "odd.none", types.ModuleType("none"))
         monkeypatch.setitem(sys.modules, "odd.object", object())
+        pretender = type("Pretender", (), {"__slots__": (), "__class__": types.ModuleType})()
+        monkeypatch.setitem(sys.modules, "odd.pretender", pretender)
         assert all(isinstance(file, str) for file in autoreload._loaded_files())
 
     def test_lazy_modules_stay_lazy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

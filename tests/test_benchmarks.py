@@ -431,7 +431,12 @@ def programs(module: str, package: str, monkeypatch: pytest.MonkeyPatch) -> dict
 class TestPrograms:
     @pytest.mark.parametrize(
         ("module", "package"),
-        [("coroutines", "tornadic"), ("locks", "asyncio"), ("locks", "tornadic")],
+        [
+            ("coroutines", "tornadic"),
+            ("locks", "asyncio"),
+            ("locks", "tornadic"),
+            ("templates", "tornadic"),
+        ],
     )
     def test_every_case_is_right(
         self, module: str, package: str, monkeypatch: pytest.MonkeyPatch

@@ -70,6 +70,7 @@ class TestDummyExecutor:
     def test_passes_arguments(self) -> None:
         assert DummyExecutor().submit(divmod, 7, 2).result(timeout=0) == (3, 1)
         assert DummyExecutor().submit(dict, a=1).result(timeout=0) == {"a": 1}
+        assert DummyExecutor().submit(fn=int).result(timeout=0) == 0
 
     def test_keeps_an_exception(self) -> None:
         assert isinstance(dummy_executor.submit(int, "x").exception(timeout=0), ValueError)

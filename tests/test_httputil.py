@@ -6,6 +6,7 @@ import copy
 import http.cookies
 import pickle
 import string
+import unittest
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -19,8 +20,10 @@ from tornadic.httputil import (
     HTTPHeaders,
     HTTPInputError,
     HTTPServerRequest,
+    ParseBodyConfig,
     RequestStartLine,
     ResponseStartLine,
+    parse_body_arguments,
     parse_request_start_line,
     parse_response_start_line,
 )
@@ -620,3 +623,49 @@ def test_public_names() -> None:
     assert httputil.responses[200] == "OK"
     for name in httputil.__all__:
         assert hasattr(httputil, name)
+
+
+FACE: Any = httputil
+
+
+class TestNamesThatSuitesLookFor:
+    """Names that Tornado does not document, and that suites written for it use."""
+
+    def test_the_default_configuration(self) -> None:
+        assert ParseBodyConfig() == FACE._DEFAULT_PARSE_BODY_CONFIG
+        parse_body_arguments("a/b", b"", {}, {}, config=FACE._DEFAULT_PARSE_BODY_CONFIG)
+
+    def test_the_examples_in_the_docstrings(self) -> None:
+        suite = FACE.doctests()
+        assert suite.countTestCases() > 10
+        result = unittest.TestResult()
+        suite.run(result)
+        assert result.wasSuccessful(), result.failures
+
+    @pytest.mark.parametrize("value", ["a", "a b", "a\tb", "", "\xff", "!"])
+    def test_what_is_a_value_is_one_for_headers_too(self, value: str) -> None:
+        assert FACE._ABNF.field_value.fullmatch(value)
+        assert HTTPHeaders.parse(f"A: {value}\r\n")["A"] == value
+
+    @pytest.mark.parametrize("value", [" a", "a ", "\ta", "a\n", "a\x00b", "\u0100", " "])
+    def test_what_is_no_value(self, value: str) -> None:
+        assert not FACE._ABNF.field_value.fullmatch(value)
+
+    @given(st.from_regex(FACE._ABNF.request_target, fullmatch=True))
+    def test_what_is_a_target_is_one_for_start_lines_too(self, target: str) -> None:
+        line = f"GET {target} HTTP/1.1"
+        assert parse_request_start_line(line).path == target
+
+    @given(st.from_regex(FACE._ABNF.reason_phrase, fullmatch=True))
+    def test_what_is_a_phrase_is_one_for_start_lines_too(self, phrase: str) -> None:
+        line = f"HTTP/1.1 200 {phrase}"
+        assert parse_response_start_line(line).reason == phrase
+
+    @given(st.text())
+    def test_no_other_text_is_a_request_line(self, line: str) -> None:
+        try:
+            method, target, _ = parse_request_start_line(line)
+        except HTTPInputError:
+            return
+        assert FACE._ABNF.method.fullmatch(method)
+        assert FACE._ABNF.request_target.fullmatch(target)

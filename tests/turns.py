@@ -41,7 +41,10 @@ async def cancel(task: asyncio.Future[Any]) -> None:
 
 def timers(loop: asyncio.AbstractEventLoop | None = None) -> int:
     """How many timers are pending on ``loop``, or the one that runs."""
-    scheduled: list[asyncio.TimerHandle] = vars(loop or asyncio.get_running_loop())["_scheduled"]
+    inside = vars(loop or asyncio.get_running_loop())
+    if "_scheduled" not in inside:
+        pytest.skip("only asyncio's own loop tells of its timers")
+    scheduled: list[asyncio.TimerHandle] = inside["_scheduled"]
     return sum(not timer.cancelled() for timer in scheduled)
 
 

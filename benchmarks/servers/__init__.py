@@ -80,5 +80,6 @@ SERVERS = {
         ),
         Server("aiohttp", "aiohttp (uvloop)", "aiohttp_app", ("aiohttp",), ("aiohttp",), True),
         Server("asyncio", "asyncio", "", streams="asyncio_streams"),
+        Server("jinja2", "Jinja2", "", ("jinja2",), ("jinja2",)),
     )
 }

@@ -11,10 +11,19 @@ import asyncio
 import os
 import socket
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from benchmarks.scenarios import FORM, FORM_FILE_EDGE
-from benchmarks.transfers import Tally
+from benchmarks.scenarios import (
+    FORM,
+    FORM_FILE_EDGE,
+    STATIC_FILE,
+    STATIC_LARGE_NAME,
+    STATIC_LARGE_SIZE,
+    STATIC_MODIFIED_SECONDS,
+    STATIC_NAME,
+)
+from benchmarks.transfers import MIB, PATTERN, Tally
 
 _package = os.environ["BENCH_PACKAGE"]
 httpserver: Any = import_module(f"{_package}.httpserver")
@@ -80,6 +89,20 @@ class UploadHandler(web.RequestHandler):
         self.write(self.tally.report())
 
 
+def static_folder() -> Path:
+    """The folder with the files that are asked for; it stays, for servers end abruptly."""
+    folder = Path(__file__).resolve().parents[2] / "build" / "benchmarks-static"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in (
+        (STATIC_NAME, STATIC_FILE),
+        (STATIC_LARGE_NAME, PATTERN * (STATIC_LARGE_SIZE // MIB)),
+    ):
+        path = folder / name
+        path.write_bytes(content)
+        os.utime(path, (STATIC_MODIFIED_SECONDS, STATIC_MODIFIED_SECONDS))
+    return folder
+
+
 def make_app(app: str, routes: int) -> Any:
     """The application called `app`, with its route among `routes` others (the last of them)."""
     rules: dict[str, list[tuple[Any, ...]]] = {
@@ -93,10 +116,14 @@ def make_app(app: str, routes: int) -> Any:
             ("/counted", UploadHandler, {"checked": False}),
             ("/checked", UploadHandler, {"checked": True}),
         ],
+        "static": [],
         "literals": [(f"/page{n}", HelloHandler) for n in reversed(range(routes))],
         "regexes": [(f"/section{n}/([0-9]+)", AnyPathHandler) for n in reversed(range(routes))],
     }
-    return web.Application(rules[app])
+    settings: dict[str, Any] = {"xsrf_cookies": app == "form"}
+    if app == "static":
+        settings["static_path"] = str(static_folder())
+    return web.Application(rules[app], **settings)
 
 
 async def serve(listener: socket.socket, app: str, routes: int) -> None:

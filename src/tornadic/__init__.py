@@ -15,23 +15,35 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 if _TYPE_CHECKING:
     from tornadic import (
+        auth,
+        autoreload,
         compat,
         concurrent,
+        curl_httpclient,
         escape,
         gen,
         http1connection,
+        httpclient,
         httpserver,
         httputil,
         ioloop,
         iostream,
+        locale,
+        locks,
         log,
         netutil,
         options,
         platform,
+        queues,
         routing,
+        simple_httpclient,
+        tcpclient,
         tcpserver,
+        template,
+        testing,
         util,
         web,
+        wsgi,
     )
 
 __version__ = "0.1.0"
@@ -40,24 +52,36 @@ version = "6.6.1"
 version_info = (6, 6, 1, 0)
 
 __all__ = [
+    "auth",
+    "autoreload",
     "compat",
     "concurrent",
+    "curl_httpclient",
     "escape",
     "gen",
     "http1connection",
+    "httpclient",
     "httpserver",
     "httputil",
     "ioloop",
     "iostream",
+    "locale",
+    "locks",
     "log",
     "netutil",
     "options",
     "platform",
     "process",
+    "queues",
     "routing",
+    "simple_httpclient",
+    "tcpclient",
     "tcpserver",
+    "template",
+    "testing",
     "util",
     "web",
+    "wsgi",
 ]
 
 

@@ -150,7 +150,10 @@ def _loaded_files() -> set[str]:
     for module in list(sys.modules.values()):
         if isinstance(module, ModuleType):
             # Not as an attribute: that would load modules which wait for their first use.
-            file = object.__getattribute__(module, "__dict__").get("__file__")
+            try:
+                file = object.__getattribute__(module, "__dict__").get("__file__")
+            except AttributeError:
+                continue  # something of an extension's that only says it is a module
             if isinstance(file, str):
                 files.add(file)
     return files

@@ -13,7 +13,7 @@ import functools
 import types
 from collections.abc import Callable
 from concurrent import futures
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from tornadic.log import app_log
 
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-_P = ParamSpec("_P")
 
 Future = asyncio.Future
 
@@ -54,8 +53,9 @@ def is_future(x: Any) -> bool:
 class DummyExecutor(futures.Executor):
     """An executor that runs each function at once, in the thread that submits it."""
 
-    def submit(
-        self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    # Tornado's ``fn`` may be given by its name, where that of the base class may not.
+    def submit(  # type: ignore[override]
+        self, fn: Callable[..., _T], *args: Any, **kwargs: Any
     ) -> futures.Future[_T]:
         """Call ``fn(*args, **kwargs)`` and return a finished future with its outcome.
 

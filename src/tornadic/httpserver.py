@@ -18,15 +18,20 @@ from tornadic.http.interfaces import (
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
 )
+from tornadic.http.reader import DEFAULT_CHUNK_SIZE
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornadic.httputil import HTTPServerRequest
+from tornadic.httputil.callback import CallbackDelegate
 from tornadic.iostream import IOStream
 from tornadic.netutil import is_valid_ip
 from tornadic.tcpserver import TCPServer
 from tornadic.util import Configurable
 
-__all__ = ["HTTPServer"]
+__all__ = ["HTTPRequest", "HTTPServer"]
+
+HTTPRequest = HTTPServerRequest
+"""The name by which programs know it that were written before there was `tornadic.httputil`."""
 
 
 class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
@@ -90,7 +95,8 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             self,
             ssl_options=ssl_options,
             max_buffer_size=max_buffer_size,
-            read_chunk_size=chunk_size,
+            # Small pieces are cut from what is read, and not read one by one.
+            read_chunk_size=max(chunk_size or 0, DEFAULT_CHUNK_SIZE),
         )
         self._connections: set[HTTP1ServerConnection] = set()
 
@@ -221,10 +227,10 @@ class _ForwardedDelegate(HTTPMessageDelegate):
         self._delegate.on_connection_close()
 
 
-class _CallbackDelegate(HTTPMessageDelegate):
-    """Calls a function with the whole request."""
+class _CallbackDelegate(CallbackDelegate):
+    """Makes the request when its head is there, and calls a function with it."""
 
-    __slots__ = ("_callback", "_chunks", "_connection", "_request", "_server_connection")
+    __slots__ = ("_connection", "_server_connection")
 
     def __init__(
         self,
@@ -232,30 +238,17 @@ class _CallbackDelegate(HTTPMessageDelegate):
         server_connection: object,
         connection: HTTPConnection,
     ) -> None:
-        self._callback = callback
+        super().__init__(callback)
         self._server_connection = server_connection
         self._connection = connection
-        self._chunks: list[bytes] = []
-        self._request: HTTPServerRequest | None = None
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> None:
         assert isinstance(start_line, RequestStartLine)
-        self._request = HTTPServerRequest(
+        self.request = HTTPServerRequest(
             connection=self._connection,
             server_connection=self._server_connection,
             start_line=start_line,
             headers=headers,
         )
-
-    def data_received(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-
-    def finish(self) -> None:
-        assert self._request is not None
-        self._request.body = b"".join(self._chunks)
-        self._callback(self._request)
-
-    def on_connection_close(self) -> None:
-        self._chunks.clear()

@@ -16,7 +16,7 @@ from tornadic.http import headers as headers_module
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.framing import Framing
 from tornadic.http.headers import URGENT
-from tornadic.http.reader import END, HEAD, ReaderLimits, RequestReader, ResponseReader
+from tornadic.http.reader import END, HEAD, MORE, ReaderLimits, RequestReader, ResponseReader
 
 Reader = RequestReader | ResponseReader
 
@@ -119,7 +119,7 @@ class Listener:
                 self._on_head(reader)
         elif event is END:
             self.events.append("end")
-        else:
+        elif event is not MORE:
             assert isinstance(event, bytes), "a body's piece is bytes"
             assert 0 < len(event) <= reader.limits.chunk_size
             if self.events and isinstance(before := self.events[-1], bytes):

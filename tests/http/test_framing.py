@@ -206,8 +206,17 @@ class TestConnections:
 
 
 class TestExpectations:
-    @pytest.mark.parametrize("value", ["100-continue", "100-Continue"])
-    def test_expected(self, value: str) -> None:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "100-continue",
+            "100-Continue",
+            "a=b, 100-continue",
+            ["x", "100-CONTINUE"],
+            ["100-continue,"],
+        ],
+    )
+    def test_expected(self, value: str | list[str]) -> None:
         assert request({"Expect": value, "Content-Length": "5"}).expects_continue
         assert request({"Expect": value, "Transfer-Encoding": "chunked"}).expects_continue
 

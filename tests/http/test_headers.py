@@ -246,6 +246,18 @@ class TestWhatIsRefused:
             lambda headers: headers.setdefault(name + "x" if name == "A" else name, value),
         ]
 
+    @given(st.binary(max_size=8))
+    def test_bytes_are_text_or_refused(self, value: bytes) -> None:
+        headers = HTTPHeaders()
+        text = value.decode("latin-1")
+        if any(c != "\t" and (c < " " or c == "\x7f") for c in text):
+            with pytest.raises(ValueError):
+                headers["A"] = value  # type: ignore[assignment]
+            assert "A" not in headers
+        else:
+            headers["A"] = value  # type: ignore[assignment]
+            assert headers["A"] == text
+
     def test_characters_that_are_no_bytes(self) -> None:
         headers = HTTPHeaders()
         for value in ("\u0100", "a\u2028b", "\U0001f600"):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.startlines import (
+    LONGEST_HOST,
     RequestStartLine,
     is_valid_host,
     parse_request_start_line,
@@ -309,3 +310,17 @@ class TestStatusLines:
     def test_malformed(self, line: str) -> None:
         with pytest.raises(HTTPInputError):
             parse_response_start_line(line)
+
+
+def test_a_host_at_its_longest_and_beyond() -> None:
+    longest = "a" * (LONGEST_HOST - 6) + ":65535"
+    kept = is_valid_host.cache_info().currsize
+    assert is_valid_host(longest)
+    for host in ("a" + longest, "a" * (LONGEST_HOST + 1), "a" * 60_000):
+        with pytest.raises(HTTPInputError) as caught:
+            is_valid_host(host)
+        assert caught.value.status == 400 and len(str(caught.value)) < 200
+    # What is too long is not remembered, whoever sends how much of it.
+    assert is_valid_host.cache_info().currsize <= kept + 1
+    with pytest.raises(HTTPInputError):
+        read_request_line(f"GET http://{'a' * 2000}/ HTTP/1.1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote_to_bytes, urlsplit
 
 import pytest
 from hypothesis import given
@@ -102,6 +102,20 @@ def test_agrees_with_the_standard_library(query: str) -> None:
         for name, value in parse_qsl(query, keep_blank_values=True, encoding="latin-1")
     ]
     assert sorted(qs_to_qsl(parse_query(query))) == sorted(theirs)
+
+
+ESCAPES = st.text("%=\r\n 0aF_x\t.").map(str.encode) | st.text("%40a").map(str.encode)
+
+
+@given(ESCAPES, st.booleans())
+def test_escapes_are_those_of_the_standard_library(value: bytes, is_name: bool) -> None:
+    """Soft line ends, and whatever else a decoder in C may know, are nothing to a form."""
+    if is_name:
+        value = value.replace(b"=", b"")
+        expected = {unquote_to_bytes(value).decode("latin-1"): [b""]} if value else {}
+        assert parse_urlencoded(value) == expected
+    else:
+        assert parse_urlencoded(b"a=" + value) == {"a": [unquote_to_bytes(value)]}
 
 
 @given(st.binary())

@@ -95,6 +95,35 @@ class TestFramingOfResponses:
         wire = one_response(method="HEAD", headers=headers)
         assert wire == b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 
+    @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+    def test_where_a_tunnel_begins_there_is_no_body(self, version: str) -> None:
+        writer = MessageWriter()
+        wire = write_response(writer, [], method="CONNECT", version=version)
+        assert b"Transfer-Encoding" not in wire and b"close" not in wire
+        assert read(ResponseReader(ReaderLimits(), "CONNECT"), [wire + b"x"]).rest == b"x"
+        # A refusal has one.
+        wire = write_response(MessageWriter(), [b"x"], method="CONNECT", status=403, reason="")
+        assert wire.endswith(b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+
+    @pytest.mark.parametrize("given", [None, "x"])
+    def test_http_1_0_that_closes_is_told_nothing(self, given: str | None) -> None:
+        headers = HTTPHeaders({"Content-Length": "0"})
+        if given is not None:
+            headers["Connection"] = given
+        wire = one_response(version="HTTP/1.0", keep_alive=False, headers=headers)
+        # What a program claims of the connection is made true.
+        assert (b"Connection: close" in wire) == (given is not None)
+
+    @pytest.mark.parametrize("keep_alive", [True, False])
+    @pytest.mark.parametrize("status", [100, 103, 199])
+    def test_http_1_0_knows_no_1xx(self, status: int, keep_alive: bool) -> None:
+        writer = MessageWriter()
+        arguments: dict[str, Any] = {"version": "HTTP/1.0", "keep_alive": keep_alive}
+        assert write_response(writer, [], status=status, reason="", **arguments) == b""
+        headers = HTTPHeaders({"Content-Length": "1"})
+        wire = write_response(writer, [b"x"], headers=headers, **arguments)
+        assert wire.startswith(b"HTTP/1.1 200 OK\r\n") and wire.endswith(b"\r\n\r\nx")
+
     @pytest.mark.parametrize(
         ("version", "keep_alive", "given", "expected"),
         [
@@ -106,7 +135,7 @@ class TestFramingOfResponses:
             ("HTTP/1.1", False, "keep-alive", "close"),
             ("HTTP/1.0", True, None, "Keep-Alive"),
             ("HTTP/1.0", True, "close", "close"),
-            ("HTTP/1.0", False, None, "close"),
+            ("HTTP/1.0", False, "keep-alive", "close"),
         ],
     )
     def test_connection(
@@ -357,7 +386,8 @@ class TestRoundTrips:
                 keep_alive=data.draw(st.booleans()),
                 with_head=data.draw(st.booleans()),
             )
-            expected.append((status, reason, b"".join(pieces), sent))
+            if version == "HTTP/1.1" or status >= 200 or status == 101:
+                expected.append((status, reason, b"".join(pieces), sent))
             if not writer.keep_alive:
                 break
         found = read(ResponseReader(ReaderLimits(), method), [wire], eof=True)
@@ -367,7 +397,8 @@ class TestRoundTrips:
             (*one.start_line, [pair for pair in one.fields if pair[0].lower() not in FRAMING])
             for one in found.heads
         ] == [("HTTP/1.1", status, reason, pairs) for status, reason, _, pairs in expected]
-        if expected[-1][0] != 101:
+        # A response before the final one, and one to HTTP/1.0, need not say that it is the last.
+        if version == "HTTP/1.1" and expected[-1][0] >= 200:
             kept = [one.framing.keep_alive for one in found.heads]
             assert kept == [True] * (len(kept) - 1) + [writer.keep_alive]
 

@@ -38,6 +38,9 @@ SHORT = 0.05
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 """What `Taker.answer` writes."""
 
+ENDS = [[], ["finish"], ["closed"], ["failed"], ["failed", "closed"]]
+"""What a `Taker` may be told, if it is not told of two ends of one message."""
+
 Hook = Callable[["Taker"], Awaitable[None] | None] | None
 
 
@@ -67,7 +70,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 class Taker(HTTPMessageDelegate):
-    """Takes one message, and notes what it is told.
+    """Takes one message, and notes what it is told, and that it failed in `finish`.
 
     The hooks are called at the end of the method that they are named after, and what they
     return is returned.  ``conn`` is where a server's delegate writes its answer.
@@ -111,7 +114,11 @@ class Taker(HTTPMessageDelegate):
 
     def finish(self) -> None:
         self.ends.append("finish")
-        self._call(2)
+        try:
+            self._call(2)
+        except BaseException:
+            self.ends = ["failed"]
+            raise
 
     def on_connection_close(self) -> None:
         self.ends.append("closed")
@@ -302,7 +309,7 @@ async def served(
             await turns()
     if isinstance(program, Program):
         assert program.closed == [server]
-        assert all(taker.ends in ([], ["finish"], ["closed"]) for taker in program.takers)
+        assert all(taker.ends in ENDS for taker in program.takers)
 
 
 def request(

@@ -21,9 +21,11 @@ from tests.http1connection.support import (
     Hook,
     Peer,
     Taker,
+    answer,
     client,
     connected,
     flood,
+    head,
     raising,
     request,
     response,
@@ -150,18 +152,30 @@ def test_a_delegate_that_raises(log: Log, step: str, later: bool, decompress: bo
     hooks = {step: raising(ZeroDivisionError(), later)}
     data = packed(gzip.compress(b"abc"))
     outcome = exchange(data, params=params(decompress=decompress), hooks=hooks)
-    # One of the two is called, and not both.
-    assert outcome.taker.ends == ["finish" if step == "on_finish" else "closed"]
+    # Who fails to take the end is told of the close as who fails before it is, once.
+    assert outcome.taker.ends == (["failed", "closed"] if step == "on_finish" else ["closed"])
     assert (outcome.usable, outcome.stream_closed) == (False, True)
     uncaught(log, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("later", [False, True])
-@pytest.mark.parametrize("step", ["on_head", "on_data"])
-def test_a_delegate_that_finds_fault_with_the_message(log: Log, step: str, later: bool) -> None:
+@pytest.mark.parametrize(
+    ("step", "later"),
+    [
+        ("on_head", False),
+        ("on_head", True),
+        ("on_data", False),
+        ("on_data", True),
+        ("on_finish", False),
+    ],
+)
+@pytest.mark.parametrize("decompress", [False, True])
+def test_a_delegate_that_finds_fault_with_the_message(
+    log: Log, step: str, later: bool, decompress: bool
+) -> None:
     hooks = {step: raising(HTTPInputError("dislike"), later)}
-    outcome = exchange(PLAIN, hooks=hooks)
-    assert outcome.taker.ends == ["closed"]
+    data = packed(gzip.compress(b"abc"))
+    outcome = exchange(data, params=params(decompress=decompress), hooks=hooks)
+    assert outcome.taker.ends == (["failed", "closed"] if step == "on_finish" else ["closed"])
     assert (outcome.usable, outcome.stream_closed) == (False, True)
     log.one("dislike")
 
@@ -278,13 +292,13 @@ def test_detach_while_the_head_is_handed_on(code: str) -> None:
 Check = Callable[[HTTP1Connection, Peer, Taker, "asyncio.Future[bool]"], Awaitable[None]]
 
 
-def as_a_server(data: bytes, check: Check) -> None:
+def as_a_server(data: bytes, check: Check, on_finish: Hook = answer) -> None:
     """A connection that is no client's reads one request, ``data``, and answers it."""
 
     async def main() -> None:
         async with connected() as (stream, peer):
             conn = HTTP1Connection(stream, False)
-            taker = Taker(on_finish=lambda t: t.answer())
+            taker = Taker(on_finish=on_finish)
             taker.conn = conn
             peer.send(data)
             await check(conn, peer, taker, conn.read_response(taker))
@@ -303,6 +317,23 @@ def test_a_request_can_be_read_and_answered() -> None:
 
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
     as_a_server(head + b"abcbehind", check)
+
+
+def test_a_request_that_was_read_has_one_answer() -> None:
+    async def check(
+        conn: HTTP1Connection, peer: Peer, taker: Taker, future: asyncio.Future[bool]
+    ) -> None:
+        assert await future is True
+        await peer.reads(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def twice(taker: Taker) -> None:
+        head(taker.conn, b"o", {"Content-Length": "2"})
+        with pytest.raises(RuntimeError):
+            taker.answer()
+        taker.conn.write(b"k")
+        taker.conn.finish()
+
+    as_a_server(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", check, twice)
 
 
 def test_after_the_last_request_the_stream_is_closed_or_its_owners() -> None:

@@ -25,7 +25,11 @@ from tests.http1connection.support import (
 )
 from tests.server.logs import Log
 
-from tornadic.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornadic.http1connection import (
+    HTTP1ConnectionParameters,
+    HTTP1ServerConnection,
+    connection,
+)
 from tornadic.httputil import HTTPOutputError
 from tornadic.iostream import StreamClosedError
 
@@ -173,6 +177,25 @@ def test_an_answer_before_the_request_is_read() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_of_a_request_that_is_answered_so_much_is_read(
+    monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    monkeypatch.setattr(connection, "LINGER_BYTES", 1000)
+
+    async def main() -> None:
+        program = Program(on_head=answer)
+        async with served(program) as (_, peer):
+            body = bytes(1000 + more)
+            peer.send(post("/1", body)[: -len(body)])
+            await peer.reads(OK)
+            peer.send(body + get("/2"))
+            await peer.reads_end() if more else await peer.reads(OK)
+            assert program.paths == ["/1", "/2"][: 2 - more]
+
+    run(main)
+
+
 def test_an_answer_in_the_middle_of_the_request() -> None:
     async def main() -> None:
         def on_data(taker: Taker) -> None:
@@ -247,7 +270,7 @@ def test_no_keep_alive() -> None:
     ("data", "sent"),
     [
         (get("/", "Connection: close"), OK_AND_CLOSE),
-        (get("/", version="HTTP/1.0"), OK_AND_CLOSE),
+        (get("/", version="HTTP/1.0"), OK),
         (
             get("/", "Connection: keep-alive", version="HTTP/1.0"),
             OK.replace(b"\r\n\r\n", b"\r\nConnection: Keep-Alive\r\n\r\n"),
@@ -259,7 +282,7 @@ def test_the_client_decides_whether_the_connection_stays(data: bytes, sent: byte
         async with served(Program()) as (_, peer):
             peer.send(data)
             await peer.reads(sent)
-            if b"close" in sent:
+            if sent == OK or b"close" in sent:
                 await peer.reads_end()
             else:
                 peer.send(get())
@@ -281,7 +304,7 @@ def test_an_answer_without_a_length() -> None:
             await peer.reads(b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n")
             await peer.reads(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
             peer.send(get("/", version="HTTP/1.0"))
-            await peer.reads_end(b"HTTP/1.1 200 OK\r\nX: y\r\nConnection: close\r\n\r\nabcde")
+            await peer.reads_end(b"HTTP/1.1 200 OK\r\nX: y\r\n\r\nabcde")
 
     run(main)
 

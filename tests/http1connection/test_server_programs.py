@@ -47,7 +47,7 @@ def test_a_program_that_raises_closes_the_connection(log: Log, step: str, later:
             peer.send(post() + get("/2"))
             await peer.reads_end()
             await until(lambda: program.closed)
-            ends = [["finish" if step == "on_finish" else "closed"]]
+            ends = [["failed", "closed"] if step == "on_finish" else ["closed"]]
             assert [taker.ends for taker in program.takers] == ends
 
     run(main)

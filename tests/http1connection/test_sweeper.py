@@ -74,7 +74,11 @@ class Watched:
         self.sweeper = sweeper
         self.leaves = leaves
         self.expired: list[float] = []
-        sweeper.add(self, limit)
+        sweeper.add(self)
+
+    @property
+    def shortest_timeout(self) -> float:
+        return self.limit
 
     def overdue(self, now: float) -> bool:
         return now - self.began > self.limit
@@ -199,6 +203,34 @@ def test_a_pace_that_nobody_needs_any_more_is_given_up() -> None:
     assert timer.when - clock.now > 0.1
 
 
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_pace_that_nobody_needs_any_more_is_given_up_beside_others(others: int) -> None:
+    clock = Clock()
+    sweeper = clock.sweeper()
+    watched = [Watched(clock, sweeper, 100.0) for _ in range(others + 1)]
+    # As by `set_body_timeout`, and then the body is there.
+    watched[0].limit = 0.01
+    sweeper.add(watched[0])
+    watched[0].limit = 100.0
+    clock.advance(2.0)
+    [timer] = clock.pending()
+    assert timer.when - clock.now <= 0.25
+    before = sweeper.now
+    clock.advance(0.2)
+    assert sweeper.now - before in (0.0, 0.25)
+
+
+def test_a_pace_that_somebody_needs_is_kept() -> None:
+    clock = Clock()
+    sweeper = clock.sweeper()
+    for limit in (100.0, 0.4):
+        Watched(clock, sweeper, limit, leaves=False)
+    for _ in range(50):
+        clock.advance(0.1)
+        [timer] = clock.pending()
+        assert timer.when - clock.now <= 0.05
+
+
 def test_whoever_is_closed_may_take_others_along() -> None:
     clock = Clock()
     sweeper = clock.sweeper()
@@ -220,7 +252,7 @@ def test_who_is_watched_twice_is_closed_once() -> None:
     clock = Clock()
     sweeper = clock.sweeper()
     watched = Watched(clock, sweeper, 1.0)
-    sweeper.add(watched, 0.5)
+    sweeper.add(watched)
     assert len(clock.pending()) == 1
     clock.advance(5.0)
     assert len(watched.expired) == 1

@@ -157,6 +157,72 @@ def test_a_number_that_is_used_again_in_the_same_turn(
     run(main)
 
 
+def test_both_ways_of_one(make_watcher: Callable[[], Watcher]) -> None:
+    """Whoever reads is called first, and may keep whoever writes from being called."""
+
+    async def main() -> None:
+        with socketpairs(1) as [(ours, theirs)]:
+            watcher = make_watcher()
+            fd = ours.fileno()
+            calls: list[str] = []
+
+            def read() -> None:
+                calls.append("read")
+                if len(calls) > 10:
+                    watcher.unwatch_writing(fd)
+                    watcher.unwatch(fd)
+
+            theirs.send(b"x")
+            watcher.watch_writing(fd, lambda: calls.append("write"))
+            watcher.watch(fd, read)
+            await until(lambda: len(calls) > 10)
+            await turns()
+            assert calls == ["read", "write"] * 5 + ["read"]
+            # And one without the other.
+            watcher.watch(fd, lambda: calls.append("read"))
+            watcher.watch_writing(fd, lambda: calls.append("write"))
+            watcher.unwatch(fd)
+            calls.clear()
+            await until(lambda: calls)
+            assert set(calls) == {"write"}
+            watcher.watch(fd, lambda: calls.append("read"))
+            watcher.unwatch_writing(fd)
+            calls.clear()
+            await until(lambda: calls)
+            assert set(calls) == {"read"}
+            watcher.unwatch(fd)
+            watcher.unwatch(fd)
+            watcher.unwatch_writing(fd)
+
+    run(main)
+
+
+@pytest.mark.parametrize("way", ["read", "write"])
+def test_a_hang_up_is_for_whoever_watches(make_watcher: Callable[[], Watcher], way: str) -> None:
+    async def main() -> None:
+        with socketpairs(1) as [(ours, theirs)]:
+            watcher = make_watcher()
+            while True:
+                try:
+                    ours.send(bytes(65536))
+                except BlockingIOError:
+                    break
+            called: list[int] = []
+            fd = ours.fileno()
+            if way == "read":
+                watcher.watch(fd, lambda: called.append(1))
+            else:
+                watcher.watch_writing(fd, lambda: called.append(1))
+            await turns()
+            assert not called
+            theirs.close()
+            await until(lambda: called)
+            watcher.unwatch(fd)
+            watcher.unwatch_writing(fd)
+
+    run(main)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the loop logs it")
 def test_a_callback_that_fails_disturbs_no_other(log: Log) -> None:
     async def main() -> None:

@@ -17,7 +17,17 @@ HEAD = request("POST", "/", "Content-Length: 5", EXPECT)
 CHUNKED = request("POST", "/", "Transfer-Encoding: chunked", EXPECT)
 
 
-@pytest.mark.parametrize("line", [EXPECT, "expect:100-CONTINUE", "EXPECT: \t100-Continue "])
+@pytest.mark.parametrize(
+    "line",
+    [
+        EXPECT,
+        "expect:100-CONTINUE",
+        "EXPECT: \t100-Continue ",
+        "Expect: x=y;z, 100-Continue",
+        "Expect: 100-continue\r\nExpect: x",
+        "Expect: x\r\nX: y\r\nExpect: 100-continue",
+    ],
+)
 def test_the_client_is_asked_to_continue_once(site: Site, line: str) -> None:
     with site.connect() as peer:
         for _ in range(3):
@@ -52,6 +62,19 @@ def test_the_client_that_does_not_wait_needs_no_answer(site: Site) -> None:
 )
 def test_nobody_is_asked_for_a_body_that_there_is_not(site: Site, data: bytes) -> None:
     site.accepts(data)
+
+
+@pytest.mark.parametrize("value", ["100", "100-continued", "x-100-continue", "100 continue", ""])
+def test_nobody_is_asked_who_expects_something_else(site: Site, value: str) -> None:
+    with site.connect() as peer:
+        peer.send(request("POST", "/", "Content-Length: 5", f"Expect: {value}"))
+        site.goes_on()
+        assert peer.ask(BODY).body == BODY
+
+
+def test_an_empty_body_in_chunks_leaves_the_connection_open(site: Site) -> None:
+    assert site.accepts(CHUNKED + b"0\r\n\r\n").body == b"ok"
+    assert site.accepts(CHUNKED + b"0;x=y\r\nX: y\r\n\r\n").body == b"ok"
 
 
 def test_http_1_0_knows_no_100(site: Site) -> None:

@@ -277,6 +277,58 @@ class TestClientCertificates:
         log.one("SSL Error")
 
 
+class TestNames:
+    """A server that has a certificate for each of its names (RFC 6066 section 3)."""
+
+    @pytest.fixture
+    def asked(self) -> list[str | None]:
+        return []
+
+    @pytest.fixture
+    def many(self, serve: Serve, certificates: Certificates, asked: list[str | None]) -> Site:
+        anne = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        anne.load_cert_chain(certificates.client, certificates.client_key)
+
+        def choose(sock: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+            asked.append(name)
+            if name == "anne.example":
+                sock.context = anne
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME if name == "who.example" else None
+
+        context = certificates.server_context()
+        context.sni_callback = choose
+        return serve(ssl_options=context)
+
+    @pytest.mark.parametrize(
+        ("name", "subject"),
+        [("localhost", "localhost"), ("anne.example", "Anne Client"), (None, "localhost")],
+    )
+    def test_the_certificate_is_chosen_by_the_name(
+        self,
+        many: Site,
+        certificates: Certificates,
+        asked: list[str | None],
+        name: str | None,
+        subject: str,
+    ) -> None:
+        authority = certificates.client if subject == "Anne Client" else certificates.server
+        context = ssl.create_default_context(cafile=str(authority))
+        context.check_hostname = False
+        with Peer(many.port) as peer:
+            peer.socket = secure = context.wrap_socket(peer.socket, server_hostname=name)
+            certificate: Any = secure.getpeercert()
+            assert certificate["subject"][0][0][1] == subject
+            assert peer.ask(get("/bystander")).status == 200
+        assert asked == [name]
+
+    def test_a_name_that_is_refused(self, many: Site, certificates: Certificates, log: Log) -> None:
+        context = certificates.client_context()
+        with Peer(many.port) as peer, pytest.raises(ssl.SSLError):
+            context.wrap_socket(peer.socket, server_hostname="who.example")
+        many.goes_on()
+        log.one("SSL Error")
+
+
 class TestStrangers:
     @pytest.mark.parametrize("ending", ["closes", "resets", "half-closes", "stays"])
     @pytest.mark.parametrize("data", STRANGERS.values(), ids=STRANGERS)

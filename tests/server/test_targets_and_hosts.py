@@ -9,6 +9,7 @@ import pytest
 from tests.server.peer import HOST, get, post, request
 from tests.server.support import Recorder, Serve, Site
 
+from tornadic.http.startlines import LONGEST_HOST
 from tornadic.web import RequestHandler
 
 
@@ -411,3 +412,11 @@ def test_host_empty_or_none_where_that_is_allowed(site: Site) -> None:
     # RFC 9110 section 7.2: empty if the target has no authority.
     assert site.accepts(b"GET / HTTP/1.1\r\nHost:\r\n\r\n").status == 200
     assert site.accepts(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").status == 200
+
+
+def test_host_at_its_longest_and_beyond(site: Site) -> None:
+    longest = "a" * LONGEST_HOST
+    head = get("/").replace(b"example.com", longest.encode())
+    assert site.accepts(head).status == 200
+    site.refuses(head.replace(b"aa", b"aaa", 1), 400)
+    site.refuses(get(f"http://a{longest}/"), 400)

@@ -17,7 +17,7 @@ from tests.server.support import Recorder, Serve, Site
 
 from tornadic.http1connection import HTTP1ConnectionParameters, deadlines, parameters
 from tornadic.iostream import StreamClosedError
-from tornadic.web import RequestHandler, stream_request_body
+from tornadic.web import HTTPError, RequestHandler, stream_request_body
 
 SHORT = 0.15
 PAUSE = 0.02
@@ -479,6 +479,32 @@ def test_a_refused_peer_that_does_not_go_is_cut_off(
         else:
             raise AssertionError("the server lingers on and on")
     site.log.at_most_one()
+    site.goes_on()
+
+
+@stream_request_body
+class Early(RequestHandler):
+    """Answers by the head alone."""
+
+    def prepare(self) -> None:
+        raise HTTPError(401)
+
+
+@pytest.mark.parametrize("begun", [b"", b"4\r\nasdf\r\n"])
+def test_who_has_the_answer_and_does_not_send_the_rest_is_cut_off(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(deadlines, "LINGER_SECONDS", SHORT)
+    site = serve(("/early", Early))
+    with site.connect() as peer:
+        assert peer.ask(chunked("/early") + begun).status == 401
+        assert peer.is_cut() == b""
+    with site.connect() as peer:
+        # Who sends it in time may go on.
+        for _ in range(3):
+            data = chunked("/early") + begun + b"0\r\n\r\n"
+            assert peer.ask(data).status == 401
+        assert peer.ask(get("/bystander")).status == 200
     site.goes_on()
 
 

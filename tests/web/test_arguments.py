@@ -218,10 +218,12 @@ class TestBadOnes:
         assert self.answer("/?b=%FF").status == 200
 
     @pytest.mark.parametrize(("count", "status"), [(1000, 200), (1001, 400)])
-    def test_number_of_fields_at_its_limit(self, count: int, status: int) -> None:
+    def test_number_of_fields_at_its_limit(self, count: int, status: int, log: LogBook) -> None:
         fields = "&".join(["a=1"] * count)
         assert self.answer("/", FORM, fields.encode()).status == status
         assert self.answer(f"/?{fields}").status == status
+        if status == 400:
+            assert len(log.take_all("Max number of fields exceeded")) == 2
 
     @pytest.mark.parametrize(
         "content_type",
@@ -231,12 +233,14 @@ class TestBadOnes:
             "multipart/form-data; boundary=other",
         ],
     )
-    def test_malformed_multipart_is_a_400(self, content_type: str) -> None:
+    def test_malformed_multipart_is_a_400(self, content_type: str, log: LogBook) -> None:
         assert self.answer("/", {"Content-Type": content_type}, b"--x\r\n\r\n").status == 400
+        log.take("Invalid multipart/form-data")
 
-    def test_a_form_in_a_coding_is_a_400(self) -> None:
+    def test_a_form_in_a_coding_is_a_400(self, log: LogBook) -> None:
         headers = {**FORM, "Content-Encoding": "gzip"}
         assert self.answer("/", headers, b"\x1f\x8b").status == 400
+        log.take("Unsupported Content-Encoding: gzip")
 
     def test_errors_do_not_break_the_connection_or_reach_those_who_do_not_ask(self) -> None:
         class Handler(RequestHandler):

@@ -98,6 +98,13 @@ class TestEtag:
         response = fetch(Handler, headers={"If-None-Match": '"mine"'})
         assert (response.status, response["Etag"]) == (304, '"mine"')
 
+    def test_set_by_the_program_is_kept_and_compared(self) -> None:
+        handler = writer("body", prepare=lambda self: self.set_header("Etag", '"mine"'))
+        assert fetch(handler)["Etag"] == '"mine"'
+        assert fetch(handler, headers={"If-None-Match": etag_of(b"body")}).status == 200
+        response = fetch(handler, headers={"If-None-Match": '"mine"'})
+        assert (response.status, response["Etag"]) == (304, '"mine"')
+
     def test_only_for_200_and_only_when_sent_at_once(self) -> None:
         class Handler(RequestHandler):
             async def get(self, how: str) -> None:

@@ -107,6 +107,14 @@ class TestRedirectHandler:
             ("https://good.example{0}", ".evil.example"),
             ("https://good.example{0}", "@evil.example"),
             ("https://good.example{0}", ":80@evil.example"),
+            ("https://good.example{0}", "x"),
+            ("https://{0}.good.example/", "x"),
+            ("https://{0}.good.example/", "evil.example/"),
+            ("{0}://good.example/", "x"),
+            ("https:{0}", "evil.example"),
+            ("https:/{0}", "evil.example"),
+            ("https:{0}", "////evil.example"),
+            ("//{0}", "evil.example"),
         ],
     )
     def test_groups_never_lead_off_the_site(self, url: str, group: str, log: LogBook) -> None:
@@ -126,6 +134,6 @@ class TestRedirectHandler:
     def test_groups_bring_no_line_ends(self, group: str, log: LogBook) -> None:
         rule = ("/go/(.*)", RedirectHandler, {"url": "/to/{0}"})
         response = fetch(Application([rule]), f"/go/{group}")
-        assert response.status in (400, 500)
+        assert response.status == 400
         assert "Location" not in response and "X-Evil" not in response
-        log.unread.clear()
+        log.take("Redirect URL contains invalid characters")

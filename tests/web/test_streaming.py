@@ -335,10 +335,11 @@ class TestErrors:
         assert "post" not in calls
         log.take("ZeroDivisionError: in data")
 
-    def test_data_received_not_defined(self, log: LogBook) -> None:
+    def test_data_received_of_the_class_itself(self, log: LogBook) -> None:
         @stream_request_body
         class Handler(RequestHandler):
-            pass
+            def data_received(self, chunk: bytes) -> Any:
+                return super().data_received(chunk)
 
         async def main() -> None:
             async with serving(application(Handler)) as server:

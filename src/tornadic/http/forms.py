@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tornadic.http.errors import HTTPInputError
-from tornadic.http.multipart import find_boundary, read_parts
+from tornadic.http.multipart import (
+    DEFAULT_MAX_PART_HEADER_SIZE,
+    DEFAULT_MAX_PARTS,
+    MultipartReader,
+    find_boundary,
+    read_parts,
+)
 from tornadic.http.urls import MAX_QUERY_FIELDS, parse_urlencoded
 from tornadic.util import ObjectDict
 
@@ -19,10 +25,12 @@ if TYPE_CHECKING:
     from tornadic.http.headers import HTTPHeaders
 
 __all__ = [
+    "DEFAULT_CONFIG",
     "HTTPFile",
     "ParseBodyConfig",
     "ParseMultipartConfig",
     "ParseUrlEncodedConfig",
+    "multipart_reader",
     "parse_body_arguments",
     "parse_multipart_form_data",
     "set_parse_body_config",
@@ -50,9 +58,9 @@ class ParseMultipartConfig:
 
     enabled: bool = True
     """False refuses every such body."""
-    max_parts: int = 100
+    max_parts: int = DEFAULT_MAX_PARTS
     """The most parts, fields and files together, of one body."""
-    max_part_header_size: int = 10 * 1024
+    max_part_header_size: int = DEFAULT_MAX_PART_HEADER_SIZE
     """The most bytes of the headers of one part."""
 
 
@@ -72,7 +80,10 @@ class ParseBodyConfig:
     urlencoded: ParseUrlEncodedConfig = field(default_factory=ParseUrlEncodedConfig)
 
 
-_default_config = ParseBodyConfig()
+DEFAULT_CONFIG: Final = ParseBodyConfig()
+"""What counts until `set_parse_body_config` says something else."""
+
+_config = DEFAULT_CONFIG
 
 
 def set_parse_body_config(config: ParseBodyConfig) -> None:
@@ -81,8 +92,8 @@ def set_parse_body_config(config: ParseBodyConfig) -> None:
     >>> set_parse_body_config(ParseBodyConfig(multipart=ParseMultipartConfig(max_parts=500)))
     >>> set_parse_body_config(ParseBodyConfig())  # back to the defaults
     """
-    global _default_config
-    _default_config = config
+    global _config
+    _config = config
 
 
 def parse_body_arguments(
@@ -117,14 +128,18 @@ def parse_body_arguments(
                 body,
                 arguments,
                 files,
-                config=(config or _default_config).multipart,
+                config=(config or _config).multipart,
             )
         except HTTPInputError as error:
             raise HTTPInputError(f"Invalid multipart/form-data: {error}") from error
     elif media_type == _URLENCODED:
         _refuse_encoded(headers)
-        limits = (config or _default_config).urlencoded
-        for name, values in parse_urlencoded(body, limits.max_arguments).items():
+        limits = (config or _config).urlencoded
+        fields = parse_urlencoded(body, limits.max_arguments)
+        if not arguments:
+            arguments.update(fields)
+            return
+        for name, values in fields.items():
             arguments.setdefault(name, []).extend(values)
 
 
@@ -158,7 +173,7 @@ def parse_multipart_form_data(
     >>> arguments
     {'a': [b'1']}
     """
-    limits = config or _default_config.multipart
+    limits = config or _config.multipart
     if not limits.enabled:
         raise HTTPInputError("multipart/form-data parsing is disabled")
     parts = read_parts(
@@ -179,3 +194,32 @@ def parse_multipart_form_data(
             files.setdefault(part.name, []).append(file)
         else:
             arguments.setdefault(part.name, []).append(part.body)
+
+
+def multipart_reader(
+    headers: HTTPHeaders,
+    *,
+    config: ParseMultipartConfig | None = None,
+    max_size: int | None = None,
+) -> MultipartReader:
+    """Return what reads the multipart body of a request with ``headers`` as it comes.
+
+    ``config`` None takes the defaults (see `set_parse_body_config`); ``max_size``: of the body,
+    in bytes (None: no bound).
+
+    Raises `HTTPInputError` with status 415 if the headers announce anything but a form of this
+    kind, and with 400 for a missing or malformed boundary, or if such forms are disabled.
+    """
+    limits = config or _config.multipart
+    if not limits.enabled:
+        raise HTTPInputError("multipart/form-data parsing is disabled")
+    content_type: str = headers.get("Content-Type", "")
+    if content_type.partition(";")[0].strip().lower() != _MULTIPART:
+        raise HTTPInputError("The body is not multipart/form-data", 415)
+    _refuse_encoded(headers)
+    return MultipartReader(
+        find_boundary(content_type),
+        max_parts=limits.max_parts,
+        max_part_header_size=limits.max_part_header_size,
+        max_size=max_size,
+    )

@@ -46,12 +46,17 @@ _PLAIN = Framing(0, True, False)
 
 def connection_options(fields: Fields) -> set[str]:
     """The options of all ``Connection`` lines, in lower case."""
-    value = fields.get("Connection")
+    return _members(fields, "Connection")
+
+
+def _members(fields: Fields, name: str) -> set[str]:
+    """The members of the lists in all lines of ``name``, in lower case (RFC 9110 section 5.3)."""
+    value = fields.get(name)
     if value is None:
         return set()
     if isinstance(value, list):
         value = ",".join(value)
-    return {option.strip(" \t") for option in value.lower().split(",")}
+    return {member.strip(" \t") for member in value.lower().split(",")}
 
 
 def _keeps_alive(version: str, fields: Fields) -> bool:
@@ -65,7 +70,7 @@ def _keeps_alive(version: str, fields: Fields) -> bool:
 
 def _read_length(value: str) -> int:
     if not _LENGTH.fullmatch(value):
-        raise HTTPInputError(f"Malformed Content-Length {value[:40]!r}")
+        raise HTTPInputError(f"Only integer Content-Length is allowed: {value[:40]!r}")
     return int(value)
 
 
@@ -76,17 +81,18 @@ def _check_chunked(value: str | list[str], version: str, fields: Fields) -> None
     if version == "HTTP/1.0":
         raise HTTPInputError("Transfer-Encoding in an HTTP/1.0 message")
     if isinstance(value, list):
-        raise HTTPInputError("Several Transfer-Encoding lines")
+        value = ",".join(value)
     if value.lower() != "chunked":
         known = re.fullmatch(r"[A-Za-z0-9\-]+", value)
-        raise HTTPInputError(f"Unsupported Transfer-Encoding {value[:40]!r}", 501 if known else 400)
+        named = value[:40].encode("unicode_escape").decode()
+        raise HTTPInputError(f"Unsupported Transfer-Encoding {named}", 501 if known else 400)
 
 
 def frame_request(start: RequestStartLine, fields: Fields) -> Framing:
     """Decide the framing of a request; raises `HTTPInputError` for what is not to be trusted."""
     host = fields.get("Host")
     if type(host) is not str or not is_valid_host(host):
-        _refuse_host(host, start.version)
+        _refuse_host(host, start.version, fields)
     if (
         "Content-Length" not in fields
         and "Transfer-Encoding" not in fields
@@ -97,13 +103,14 @@ def frame_request(start: RequestStartLine, fields: Fields) -> Framing:
     return _frame_body(start.version, fields)
 
 
-def _refuse_host(host: str | list[str] | None, version: str) -> None:
+def _refuse_host(host: str | list[str] | None, version: str, fields: Fields) -> None:
     """Raise for a ``Host`` that is missing, double or malformed; HTTP/1.0 has none."""
+    _frame_body(version, fields)  # what is wrong with that is the graver matter
     if host is None:
         if version != "HTTP/1.0":
             raise HTTPInputError("Missing Host header")
     elif isinstance(host, list):
-        raise HTTPInputError("Multiple Host headers")
+        raise HTTPInputError(f"Multiple host headers not allowed: {','.join(host)[:100]!r}")
     else:
         raise HTTPInputError(f"Invalid Host header {host[:100]!r}")
 
@@ -116,17 +123,27 @@ def _frame_body(version: str, fields: Fields) -> Framing:
         _check_chunked(coding, version, fields)
         body = CHUNKED
     elif length is not None:
-        if isinstance(length, list):
-            raise HTTPInputError("Several Content-Length lines")
+        if isinstance(length, list) or "," in length:
+            # Equal ones are no better: whoever stands in front may have read only the first.
+            _same_length(length)
+            raise HTTPInputError(f"Multiple Content-Lengths: {length!r:.40}")
         body = _read_length(length)
-    expects = fields.get("Expect")
     expects_continue = (
-        isinstance(expects, str)
-        and body != 0
+        body != 0
         and version != "HTTP/1.0"
-        and expects.lower() == "100-continue"
+        and "Expect" in fields
+        and "100-continue" in _members(fields, "Expect")
     )
     return Framing(body, _keeps_alive(version, fields), expects_continue)
+
+
+def _same_length(length: str | list[str]) -> str:
+    """The one value of several lengths, or `HTTPInputError`."""
+    joined = ",".join(length) if isinstance(length, list) else length
+    values = {value.strip(" \t") for value in joined.split(",")}
+    if len(values) != 1:
+        raise HTTPInputError(f"Multiple unequal Content-Lengths: {joined[:40]!r}")
+    return values.pop()
 
 
 def frame_response(start: ResponseStartLine, fields: Fields, request_method: str | None) -> Framing:
@@ -142,11 +159,7 @@ def frame_response(start: ResponseStartLine, fields: Fields, request_method: str
         _check_chunked(coding, start.version, fields)
         body = CHUNKED
     elif length is not None:
-        joined = ",".join(length) if isinstance(length, list) else length
-        values = {value.strip(" \t") for value in joined.split(",")}
-        if len(values) != 1:
-            raise HTTPInputError("Multiple unequal Content-Length values")
-        body = _read_length(values.pop())
+        body = _read_length(_same_length(length))
     is_tunnel = request_method == "CONNECT" and 200 <= start.code < 300
     if request_method == "HEAD" or start.code in (204, 304) or start.code < 200 or is_tunnel:
         body = 0

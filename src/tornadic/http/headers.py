@@ -60,6 +60,8 @@ _BYTES_VALUE = re.compile(r"[\t\x20-\x7E\x80-\xFF]*")
 # What may stand in a head, apart from its line ends: HTAB, SP, VCHAR and obs-text.
 _ALLOWED = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
+_FOLDED = "header line cannot start with whitespace, folding not supported"
+
 _SPELLINGS_KEPT = 1024
 _LONGEST_SPELLING_KEPT = 64
 _canonical: dict[str, str] = {}
@@ -141,6 +143,8 @@ def _canonicalise(name: str) -> str:
 def _checked_name(name: str) -> str:
     """The canonical form of ``name``, which must be a token; raises `HTTPInputError`."""
     if not TOKEN.fullmatch(name):
+        if name[:1] in (" ", "\t"):
+            raise HTTPInputError(_FOLDED)
         raise HTTPInputError(f"Invalid header name {name[:100]!r}")
     return _canonical.get(name) or _canonicalise(name)
 
@@ -152,7 +156,7 @@ def split_lines(block: bytes | bytearray) -> list[str]:
     """
     lines = block.decode("latin-1").split("\r\n")
     if not is_clean_text(block, len(lines) - 1):
-        raise HTTPInputError("Control character in the headers")
+        raise HTTPInputError("Invalid header value: control character in the headers")
     return lines
 
 
@@ -185,7 +189,9 @@ def _read_line(line: str) -> tuple[str, str]:
     """The canonical name and the value in a line; raises `HTTPInputError`."""
     name, colon, value = line.partition(":")
     if not colon:
-        raise HTTPInputError("No colon in header line")
+        if line[:1] in (" ", "\t"):
+            raise HTTPInputError(_FOLDED)
+        raise HTTPInputError("no colon in header line")
     # White space before the colon and folded lines are no tokens, and end here.
     key = _canonical.get(name)
     if key is None:
@@ -220,7 +226,8 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     Takes what `dict` takes, or another `HTTPHeaders`.  What could end a line is never in here:
     assigning a name that is no token, or a value with a control character or one beyond U+00FF,
-    raises ValueError, and a value that is no text TypeError.
+    raises ValueError, and a value that is neither text nor bytes TypeError.  Bytes become text,
+    a character each.
     """
 
     __slots__ = ("__weakref__", "_fields", "_first", "_waiting")
@@ -317,10 +324,10 @@ class HTTPHeaders(MutableMapping[str, str]):
         if not line:
             return
         if line[0] in " \t":
-            raise HTTPInputError("Header line starts with white space; folding is not supported")
+            raise HTTPInputError(_FOLDED)
         name, colon, value = line.partition(":")
         if not colon:
-            raise HTTPInputError("No colon in header line")
+            raise HTTPInputError("no colon in header line")
         self.add(name, value.strip(" \t"), _chars_are_bytes=_chars_are_bytes)
 
     @classmethod
@@ -346,7 +353,9 @@ class HTTPHeaders(MutableMapping[str, str]):
                 raise ValueError(f"Illegal header name {name[:100]!r}")
             key = _canonicalise(name)
         if not isinstance(value, str):
-            raise TypeError(f"A header value is text, not {value!r}")
+            if not isinstance(value, bytes):
+                raise TypeError(f"A header value is text, not {value!r}")
+            value = value.decode("latin-1")
         if not (value.isascii() and value.isprintable()) and not _BYTES_VALUE.fullmatch(value):
             raise ValueError(f"Unsafe header value {value[:100]!r}")
         self._fields[key] = value
@@ -355,9 +364,9 @@ class HTTPHeaders(MutableMapping[str, str]):
         value = self._fields[_canonical.get(name) or _canonicalise(name)]
         return ",".join(value) if isinstance(value, list) else value
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value of ``name``, several joined with commas, or ``default``."""
-        value = self._fields.get(_canonical.get(name) or _canonicalise(name), default)
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of the name ``key``, several joined with commas, or ``default``."""
+        value = self._fields.get(_canonical.get(key) or _canonicalise(key), default)
         return ",".join(value) if isinstance(value, list) and value is not default else value
 
     def __contains__(self, name: object) -> bool:

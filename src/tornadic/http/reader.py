@@ -52,7 +52,9 @@ __all__ = [
     "DEFAULT_MAX_HEADER_SIZE",
     "END",
     "HEAD",
+    "MAX_CHUNKS_PER_TURN",
     "MAX_CHUNK_LINE",
+    "MORE",
     "ReaderLimits",
     "RequestReader",
     "ResponseReader",
@@ -65,8 +67,8 @@ DEFAULT_CHUNK_SIZE: Final = 65536
 MAX_CHUNK_LINE: Final = 256
 """Bytes in the line of a chunk's size; 16 are digits, the rest an extension nobody reads."""
 
-MAX_CHUNKS_PER_EVENT: Final = 128
-"""Small chunks that are joined into one event: fewer calls, yet a bounded time for each."""
+MAX_CHUNKS_PER_TURN: Final = 256
+"""Small chunks that are joined before `MORE` lets others have their turn: a bounded time."""
 
 # What is remembered, secrets in it too, is the connection's own and goes with it; a memo of
 # more would be paid for by connections that are idle.
@@ -79,10 +81,12 @@ _CRLF = b"\r\n"
 class _Event(Enum):
     HEAD = "a message begins"
     END = "the message is complete"
+    MORE = "there is more to read, but it has taken its time already"
 
 
 HEAD: Final = _Event.HEAD
 END: Final = _Event.END
+MORE: Final = _Event.MORE
 Event = _Event | bytes | None
 
 
@@ -115,6 +119,7 @@ class _MessageReader:
 
     __slots__ = (
         "_data",
+        "_joined",
         "_known",
         "_known_fields",
         "_known_framing",
@@ -155,6 +160,8 @@ class _MessageReader:
         self._received = 0
         self._overhead = 0
         self._part = _Part.SIZE
+        # Of many small chunks, what was read before `MORE`.
+        self._joined: bytearray | None = None
         # The start line of the message before, and the size of one whose head is not whole yet.
         self._line: bytes | bytearray = b""
         self._line_size = 0
@@ -229,7 +236,8 @@ class _MessageReader:
 
         `HEAD` opens a message: ``start_line``, ``headers`` and ``framing`` describe it, and if
         ``framing.body`` is 0 that is all of it.  Otherwise ``bytes`` are the next piece of its
-        body, at most ``limits.chunk_size`` long, and `END` closes it.
+        body, at most ``limits.chunk_size`` long, and `END` closes it.  `MORE` is for the next
+        turn of the loop: ask again without feeding, once others had theirs.
 
         Raises `HTTPInputError` for a message that is malformed or beyond a limit; from then on
         None is all that comes.
@@ -450,7 +458,8 @@ class _MessageReader:
 
     def _begin_length(self) -> Event:
         # Only now, so that whoever saw the head could set another limit.
-        self._count(self._remaining)
+        if self._remaining > self.max_body_size:
+            raise HTTPInputError("Content-Length too long", 413)
         self._step = _MessageReader._read_length
         return self._read_length()
 
@@ -476,8 +485,13 @@ class _MessageReader:
 
     def _read_chunked(self) -> Event:
         pieces: list[bytes] = []
-        room = self.limits.chunk_size
-        while room and len(pieces) < MAX_CHUNKS_PER_EVENT and self._pos < len(self._data):
+        joined, self._joined = self._joined, None
+        room = self.limits.chunk_size - (len(joined) if joined else 0)
+        while room and self._pos < len(self._data):
+            if len(pieces) == MAX_CHUNKS_PER_TURN:
+                self._joined = joined if joined is not None else bytearray()
+                self._joined += b"".join(pieces)
+                return MORE
             if self._part is _Part.DATA:
                 piece = self._take(min(self._remaining, room))
                 self._count(len(piece))
@@ -499,6 +513,8 @@ class _MessageReader:
                     break
                 self._remaining = size
                 self._part = _Part.DATA
+        if joined:
+            pieces.insert(0, bytes(joined))
         if pieces:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return self._read_trailers() if self._step is _MessageReader._read_trailers else None
@@ -510,7 +526,7 @@ class _MessageReader:
             self._pos += 2
             return True
         if found != b"\r":
-            raise HTTPInputError("Chunk not followed by CRLF")
+            raise HTTPInputError("improperly terminated chunk")
         return False
 
     def _read_chunk_size(self) -> int | None:
@@ -518,19 +534,19 @@ class _MessageReader:
         if eol < 0:
             line = self._data[self._pos : self._pos + MAX_CHUNK_LINE + 2]
             if len(line) == MAX_CHUNK_LINE + 2 or not is_clean_text(line.removesuffix(b"\r")):
-                raise HTTPInputError("Malformed chunk size")
+                raise HTTPInputError("invalid chunk size")
             return None
         digits, extension, text = self._data[self._pos : eol].partition(b";")
         if not _CHUNK_SIZE.fullmatch(digits) or not is_clean_text(text):
-            raise HTTPInputError("Malformed chunk size")
+            raise HTTPInputError("invalid chunk size")
         if extension:
             self._overhead += len(text) + 1
             if self._overhead > self.limits.max_header_size:
-                raise HTTPInputError("Chunk extensions too long")
+                raise HTTPInputError("chunk extensions too large")
         self._pos = eol + 2
         size = int(digits, 16)
         if self._received + size > self.max_body_size:
-            raise HTTPInputError("Body too long", 413)
+            raise HTTPInputError("chunked body too large", 413)
         return size
 
     def _read_trailers(self) -> Event:

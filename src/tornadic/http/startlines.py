@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.headers import TOKEN
 
 __all__ = [
+    "LONGEST_HOST",
     "TARGET",
     "RequestStartLine",
     "ResponseStartLine",
@@ -24,8 +25,8 @@ __all__ = [
 
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
 _CONTROL = re.compile(r"[\x00-\x1F\x7F]")
-TARGET = re.compile(r"[^\x00-\x20\x7F]+")
-"""A request target, in whatever form: neither a blank nor a control character."""
+TARGET = re.compile(r"[\x21-\x7E\x80-\xFF]+")
+"""A request target, in whatever form: bytes, but no blank and no control character."""
 _STATUS_LINE = re.compile(r"(HTTP/[0-9]\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7E\x80-\xFF]*))?")
 
 _LONGEST_METHOD = 32
@@ -93,7 +94,7 @@ def read_request_line(line: str) -> RequestStartLine:
 
 def _check_method(method: str) -> None:
     if not TOKEN.fullmatch(method):
-        raise HTTPInputError("Malformed HTTP method")
+        raise HTTPInputError("Malformed HTTP request line: the method is no token")
     if len(method) > _LONGEST_METHOD:
         raise HTTPInputError("HTTP method too long", 501)
 
@@ -101,7 +102,7 @@ def _check_method(method: str) -> None:
 def _check_version(version: str) -> None:
     match = _VERSION.fullmatch(version)
     if match is None:
-        raise HTTPInputError("Malformed HTTP version")
+        raise HTTPInputError("Malformed HTTP request line: no version")
     if match.group(1) != "1":
         raise HTTPInputError(f"Unexpected HTTP version {version!r}", 505)
 
@@ -116,9 +117,18 @@ _ABSOLUTE_FORM = re.compile(r"https?://([^/?#]+)(?:[/?][^#]*)?", re.IGNORECASE)
 _AUTHORITY_FORM = re.compile(r".+:[0-9]+")
 
 
+LONGEST_HOST: Final = 1024
+"""Characters in a host and its port: far beyond what names and addresses may have."""
+
+
 @lru_cache(256)
 def is_valid_host(host: str) -> bool:
-    """Whether ``host`` may stand in a ``Host`` field (RFC 9110 section 7.2)."""
+    """Whether ``host`` may stand in a ``Host`` field (RFC 9110 section 7.2).
+
+    Raises `HTTPInputError` for more than `LONGEST_HOST` characters: what raises is not kept.
+    """
+    if len(host) > LONGEST_HOST:
+        raise HTTPInputError(f"Invalid Host header {host[:100]!r}...")
     match = _HOST.fullmatch(host)
     if match is None or int(match[2] or 0) > 65535:
         return False
@@ -141,7 +151,7 @@ def _check_target_form(method: str, target: str) -> None:
         # It names the host, so that is no more free than in its field.
         well_formed = match is not None and match[1][:1] != ":" and is_valid_host(match[1])
     if not well_formed:
-        raise HTTPInputError("Malformed request target")
+        raise HTTPInputError("Malformed HTTP request line: the target")
 
 
 def parse_request_start_line(line: str) -> RequestStartLine:

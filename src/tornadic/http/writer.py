@@ -82,8 +82,9 @@ class MessageWriter:
 
         Adds to ``headers`` what the framing takes: ``Transfer-Encoding: chunked`` where the body
         has no length and the peer can take chunks, and ``Connection`` (RFC 9112 section 9.3)
-        where the connection closes, for want of framing or of ``keep_alive``, or where an
-        HTTP/1.0 client asked for it to stay.  Raises ValueError for anything that would break
+        where the connection closes, for want of framing or of ``keep_alive``.  HTTP/1.0, which
+        closes unless it is told otherwise, is told only if it asked for the connection to stay,
+        and gets no 1xx response: no bytes.  Raises ValueError for anything that would break
         the head, and `HTTPOutputError` for a malformed or contradictory framing, or if ``chunk``
         is too long for it.
         """
@@ -98,18 +99,25 @@ class MessageWriter:
         elif length is not None and (status < 200 or status == 204):
             del fields["Content-Length"]  # RFC 9110 section 8.6
         if length is None and not bodiless:
-            chunked = version != "HTTP/1.0"
-            if chunked:
+            if method == "CONNECT" and status < 300:
+                bodiless = True  # what follows is a tunnel (RFC 9110 section 9.3.6)
+            elif version != "HTTP/1.0":
+                chunked = True
                 fields["Transfer-Encoding"] = "chunked"
             else:
                 keep_alive = False
         if "Connection" in fields and "close" in connection_options(fields):
             keep_alive = False
-        if not keep_alive:
-            if status != 101:
+        if version == "HTTP/1.0":
+            if status < 200 and status != 101:
+                self.keep_alive = keep_alive
+                return b""  # that version knows none of these (RFC 9110 section 15.2)
+            if keep_alive:
+                fields["Connection"] = "Keep-Alive"
+            elif "Connection" in fields:
                 fields["Connection"] = "close"
-        elif version == "HTTP/1.0":
-            fields["Connection"] = "Keep-Alive"
+        elif not keep_alive and status >= 200:
+            fields["Connection"] = "close"
         line = _status_lines.get((status, reason)) or _status_line(status, reason)
         head = encode_fields(line, fields)
         self.keep_alive = keep_alive

@@ -3,19 +3,8 @@
 The connection is the sink of its stream.  It feeds the reader, hands what the reader finds to a
 delegate, and writes what the program answers.  On a server it goes from message to message by
 itself, without a task: a request that was answered while it was handed on costs no turn of the
-loop, and the next one that is here already follows in the same turn, up to a bound.
-
-A server's connection is in one of these states::
-
-    IDLE --> HEAD --> BODY --> RESPONDING --> IDLE ...
-      |        |        |          |
-      `--------+--------+----------+--(refused, or the last answer)--> LINGERING --> CLOSED
-                  any state --(late, closed by the peer, or detached)--> CLOSED
-
-IDLE waits for a request, HEAD for the rest of its head, BODY for the rest of its body,
-RESPONDING for the program's answer.  LINGERING has sent its last byte and throws away what still
-comes, so that the peer gets to read the answer before the connection is reset (RFC 9112
-section 9.6).
+loop, and the next one that is here already follows in the same turn, up to a bound.  Its states
+are in `tornadic.http1connection.states`.
 """
 
 from __future__ import annotations
@@ -34,29 +23,23 @@ from tornadic.http.interfaces import (
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
 )
-from tornadic.http.reader import HEAD, RequestReader, ResponseReader
+from tornadic.http.reader import HEAD, MORE, RequestReader, ResponseReader
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http.statuses import error_response
 from tornadic.http.writer import MessageWriter
 from tornadic.http1connection.clock import http_date
-from tornadic.http1connection.deadlines import Deadlines
+from tornadic.http1connection.deadlines import LINGER_BYTES, Deadlines
 from tornadic.http1connection.decompress import InflatingDelegate
 from tornadic.http1connection.parameters import HTTP1ConnectionParameters
-from tornadic.http1connection.states import (
-    _BODY,
-    _CLOSED,
-    _HEAD,
-    _IDLE,
-    _LINGERING,
-    _RESPONDING,
-    State,
-)
+from tornadic.http1connection.preencoded import split_response
+from tornadic.http1connection.states import _BODY, _CLOSED, _HEAD, _IDLE, _LINGERING, _RESPONDING
 from tornadic.http1connection.sweeper import Sweeper
 from tornadic.iostream import IOStream, StreamClosedError
 from tornadic.log import app_log, gen_log
 
 if TYPE_CHECKING:
     from tornadic.http1connection.server import HTTP1ServerConnection
+    from tornadic.http1connection.states import State
 
 __all__ = ["HTTP1Connection"]
 
@@ -68,8 +51,6 @@ MAX_BUFFERED: Final = 65536
 
 MAX_INFORMATIONAL: Final = 10
 """1xx responses that a client takes before the final one."""
-
-LINGER_BYTES: Final = 1048576
 
 
 class HTTP1Connection(HTTPConnection, Deadlines):
@@ -84,7 +65,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         "__weakref__",
         "_advancing",
         "_blocked",
-        "_body_timeout",
         "_close_callback",
         "_delegate",
         "_expects_continue",
@@ -101,11 +81,9 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         "_response_future",
         "_server",
         "_server_delegate",
-        "_since",
         "_stalled",
         "_started",
         "_state",
-        "_sweeper",
         "_version",
         "_writer",
         "context",
@@ -141,8 +119,9 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._keep_alive = not self.params.no_keep_alive
         self._expects_continue = False
         self._informational = 0
-        # The program's answer to this message has begun, or is complete.
-        self._started = False
+        # The status of the head that the program wrote last, 200 for a request; 0: none yet.
+        self._started = 0
+        # The program's answer to this message is complete.
         self._responded = False
         # No event is asked of the reader: the program answers, or a delegate is waited for.
         self._blocked = False
@@ -150,7 +129,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._advancing = False
         # The stream does not read, for too much is held back.
         self._stalled = False
-        # A delegate's awaitable is waited for.
+        # A delegate's awaitable, or our next turn, is waited for.
         self._is_held = False
         # The stream has closed while a client's delegate was waited for.
         self._peer_closed = False
@@ -172,12 +151,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._state = _HEAD
         self.stream.attach_sink(self)
 
-    def _watch(self) -> None:
-        sweeper = self._sweeper = self.stream.io_loop.shared(Sweeper)
-        shortest = self.params.shortest_timeout
-        sweeper.add(self, min(shortest, self._body_timeout or shortest))
-        self._since = sweeper.now
-
     def read_response(self, delegate: HTTPMessageDelegate) -> asyncio.Future[bool]:
         """Read one message and hand it to ``delegate``; on a client this is the response.
 
@@ -188,16 +161,19 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             raise RuntimeError("A message is being read already")
         future: asyncio.Future[bool] = self.stream.io_loop.asyncio_loop.create_future()
         self._response_future = future
+        self._begin_message(delegate)
+        if self.params.header_timeout or self.params.body_timeout or self._body_timeout:
+            self._watch()
+        self.stream.attach_sink(self)
+        return future
+
+    def _begin_message(self, delegate: HTTPMessageDelegate) -> None:
         self._delegate = self._inflating(delegate) if self.params.decompress else delegate
         self._informational = 0
         self._blocked = False
         self._state = _HEAD
         if isinstance(self._reader, ResponseReader):
             self._reader.request_method = self._method
-        if self.params.header_timeout or self.params.body_timeout or self._body_timeout:
-            self._watch()
-        self.stream.attach_sink(self)
-        return future
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the stream; not for programs."""
@@ -209,7 +185,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._reader.feed(data)
         if not self._blocked:
             self._advance()
-        elif self._reader.buffered > MAX_BUFFERED:
+        elif self._reader.buffered >= MAX_BUFFERED:
             self._stalled = True
             self.stream.pause_reading()
 
@@ -235,6 +211,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                     self._blocked = False
                     self._await_bytes()
                     return
+                elif event is MORE:
+                    break
                 else:
                     waiting = None
                     ended = True
@@ -247,7 +225,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 elif self._state is _CLOSED or (self._server is not None and self.stream.closed()):
                     return
             # Let the others have their turn.
-            self._continue_soon()
+            self._is_held = True
+            self._soon(self._take_turn)
         except HTTPInputError as e:
             self._refuse(e)
         except Exception:
@@ -259,10 +238,14 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         finally:
             self._advancing = False
 
-    def _continue_soon(self) -> None:
+    def _soon(self, function: Callable[[], None]) -> None:
         # In the connection's own context: a request does not inherit from the one before.
         stream = self.stream
-        stream.io_loop.asyncio_loop.call_soon(self._continue, context=stream.context)
+        stream.io_loop.asyncio_loop.call_soon(function, context=stream.context)
+
+    def _take_turn(self) -> None:
+        self._is_held = False
+        self._continue()
 
     def _continue(self) -> None:
         if self._state is not _CLOSED and self._state is not _LINGERING:
@@ -281,7 +264,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 self._blocked = True
                 self._linger()
                 return
-            if self._expects_continue and not self._started and not reader.buffered:
+            if self._expects_continue and self._started < 200 and not reader.buffered:
                 self._expects_continue = False
                 self.stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             if self._state is not _BODY:
@@ -329,13 +312,15 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             if start_line.code < 200 and start_line.code != 101:
                 self._informational += 1
                 if self._informational > MAX_INFORMATIONAL:
-                    raise HTTPInputError("Too many informational responses")
+                    raise HTTPInputError("Too many 1xx responses")
             else:
                 self._informational = -1
             if start_line.code < 200 or start_line.code == 204:
                 length = reader.headers.get("Content-Length", "0")
                 if length != "0" or "Transfer-Encoding" in reader.headers:
-                    raise HTTPInputError(f"Response {start_line.code} that announces a body")
+                    raise HTTPInputError(
+                        f"Response with code {start_line.code} should not have body"
+                    )
         else:
             self._method, _, self._version = start_line
         self._keep_alive = reader.framing.keep_alive and not self.params.no_keep_alive
@@ -349,6 +334,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._progress += len(data)
         self._expects_continue = False
         if self._delegate is None or self._responded:
+            if self._progress > LINGER_BYTES and self._responded:
+                self._keep_alive = False  # it takes too long to get to the next request
             return None
         return self._delegate.data_received(data)
 
@@ -360,7 +347,12 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             return True
         self._state = _RESPONDING
         if not self._responded and self._delegate is not None:
-            self._delegate.finish()
+            try:
+                self._delegate.finish()
+            except BaseException:
+                if self._state is _RESPONDING and self._close_callback is None:
+                    self._state = _BODY  # for the delegate it is not complete, and never will be
+                raise
         if self._responded:
             return self._state is _RESPONDING and self._end_exchange()
         if self._server is None and self._state is _RESPONDING:
@@ -388,7 +380,9 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             self._refuse(e)
             return
         except (Exception, asyncio.CancelledError) as e:
-            if not isinstance(e, StreamClosedError):
+            # At the end of a program whoever takes requests is cancelled, and nothing is wrong.
+            is_cancelled = self._server is not None and isinstance(e, asyncio.CancelledError)
+            if not is_cancelled and not isinstance(e, StreamClosedError):
                 app_log.error("Uncaught exception", exc_info=True)
             self._give_up()
             return
@@ -397,18 +391,19 @@ class HTTP1Connection(HTTPConnection, Deadlines):
 
     def _refuse(self, error: HTTPInputError) -> None:
         """The peer sent what is no HTTP: say so if that is still possible, and close."""
-        gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
+        what = "Unsatisfiable read" if error.status == 431 else "Malformed HTTP message"
+        gen_log.info("%s from %s: %s", what, self.context, error)
         if self._state is _CLOSED:
             return
-        delegate = self._delegate
-        self._delegate = self._close_callback = None
+        delegate, self._delegate = self._delegate, None
         self._blocked = True
-        if delegate is not None and not self._responded:
+        if delegate is not None and self._state is not _RESPONDING and not self._responded:
+            self._close_callback = None
             try:
                 delegate.on_connection_close()
             except Exception:
                 app_log.error("Uncaught exception", exc_info=True)
-        if self.is_client or self._started or self.stream.closed():
+        if self.is_client or self._started >= 200 or self.stream.closed():
             self._give_up()
             return
         self.stream.send(error_response(error.status, http_date(time.time())))
@@ -546,7 +541,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         """See `HTTP1ServerConnection.finish_soon`."""
         self.params = params
         self._keep_alive = False
-        if self._state in (_IDLE, _HEAD) and not self._reader.buffered:
+        if self._state in (_IDLE, _HEAD) and not (self._reader.buffered or self._is_held):
             self.stream.close()
 
     def detach(self) -> IOStream:
@@ -587,8 +582,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         a server if there is no request to answer, or it has been answered.
         """
         writer = self._writer
-        if self._server is not None and (self._responded or not self._method):
-            raise RuntimeError("There is no request to answer")
+        if self._started or not self._method:
+            self._check_turn()
         try:
             if self.is_client:
                 assert isinstance(start_line, RequestStartLine)
@@ -596,11 +591,11 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 data = writer.request_head(start_line.method, start_line.path, headers)
                 if chunk:
                     data += writer.data(chunk)
+                self._started = 200
             else:
-                # What was promised to be waited for cannot be told from the next request.
-                if self._expects_continue:
-                    self._keep_alive = False
                 _, code, reason = start_line
+                if self._expects_continue:
+                    self._give_up_waiting(code)  # type: ignore[arg-type]
                 data = writer.response_head(
                     code,  # type: ignore[arg-type]
                     reason,
@@ -611,21 +606,40 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                     chunk,
                 )
                 self._keep_alive = writer.keep_alive
+                self._started = code  # type: ignore[assignment]
         except HTTPOutputError:
             writer.left = 0  # without a head there is no body
             raise
-        self._started = True
         stream = self.stream
         return stream.nothing_waits if stream.send(data) else stream.drained()
+
+    def _check_turn(self) -> None:
+        """Raise RuntimeError unless a head may be written: a request, or a first answer to one."""
+        if self._server is not None and (self._responded or not self._method):
+            raise RuntimeError("There is no request to answer")
+        if not self.is_client and (self._started >= 200 or self._started == 101):
+            raise RuntimeError("The answer has begun already")
+
+    def _give_up_waiting(self, code: int) -> None:
+        """The client may wait for a 100, and is answered with ``code``."""
+        if code == 100:
+            self._expects_continue = False
+        elif code >= 200 and self._reader.in_message:
+            # A body that may come or not cannot be told from the next request.
+            self._keep_alive = False
 
     def write(self, chunk: bytes) -> asyncio.Future[None]:
         """Write a piece of the body; the future is done when the kernel has taken it.
 
-        Raises `HTTPOutputError`, and closes, if it is more than the declared length.
+        Raises `HTTPOutputError`, and closes, if it is more than the declared length.  Deprecated:
+        without `write_headers`, a server's first ``chunk`` is a whole encoded head and maybe more.
         """
         stream = self.stream
         try:
-            data = self._writer.data(chunk)
+            if self._started or not chunk or self._server is None or not self._method:
+                data = self._writer.data(chunk)
+            else:
+                return self.write_headers(*split_response(chunk))
         except HTTPOutputError:
             stream.close()
             raise
@@ -637,7 +651,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         Raises `HTTPOutputError`, and closes, if it is less than the declared length;
         `RuntimeError` if none was begun since the last one.
         """
-        if not self._started:
+        if self._started < 200 and self._started != 101:
             raise RuntimeError("finish() without write_headers()")
         stream = self.stream
         if self._writer.left != 0 and not stream.closed():
@@ -649,38 +663,32 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             if tail:
                 stream.send(tail)
         if self._server is None:
-            self._started = False
+            self._started = 0
             return
         self._responded = True
         self._close_callback = None
         if self._advancing or self._state is not _RESPONDING:
             # Whoever hands the request on sees to what is next, once it is read to its end.
-            if self._state is not _RESPONDING and self._delegate is not None:
-                self._delegate.answered()
+            if self._state is not _RESPONDING:
+                # What still comes of the request has as much time as what is thrown away.
+                self._enter(self._state)
+                self._progress = 0
+                if self._delegate is not None:
+                    self._delegate.answered()
             if self._expects_continue:
-                self._keep_alive = False
+                self._give_up_waiting(200)
             if not self._keep_alive and not self._advancing and self._state is _BODY:
                 self._blocked = True
                 self._linger()
             return
         if self._end_exchange():
-            self._continue_soon()
+            self._soon(self._continue)
 
     # What a program may set
 
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """Call ``callback`` if the connection closes before the answer is complete."""
         self._close_callback = callback
-
-    def set_body_timeout(self, timeout: float) -> None:
-        """Give the body of this message ``timeout`` seconds in all."""
-        self._body_timeout = timeout
-        if self._state is _CLOSED:
-            return
-        if self._sweeper is not None:
-            self._sweeper.add(self, timeout)
-        elif self._response_future is not None:
-            self._watch()
 
     def set_max_body_size(self, max_body_size: int) -> None:
         """Let the body of this message have ``max_body_size`` bytes; before it is read."""

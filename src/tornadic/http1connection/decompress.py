@@ -21,7 +21,7 @@ have been enough to make them."""
 
 
 class InflatingDelegate(HTTPMessageDelegate):
-    """Hands a body on to ``delegate`` inflated, if its ``Content-Encoding`` is gzip.
+    """Hands a body on to ``delegate`` inflated, if its ``Content-Encoding`` is gzip or x-gzip.
 
     The header becomes ``X-Consumed-Content-Encoding``.  Raises `HTTPInputError` for more than
     ``max_body_size`` bytes (413), and for data that is malformed, cut short or followed by more.
@@ -40,7 +40,7 @@ class InflatingDelegate(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        if headers.get("Content-Encoding", "").lower() == "gzip":
+        if headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
             self._decompressor = GzipDecompressor()
             headers.add("X-Consumed-Content-Encoding", headers["Content-Encoding"])
             del headers["Content-Encoding"]
@@ -60,10 +60,10 @@ class InflatingDelegate(HTTPMessageDelegate):
             try:
                 piece = decompressor.decompress(data, self._chunk_size)
             except zlib.error as e:
-                raise HTTPInputError(f"Malformed gzip body: {e}") from e
+                raise HTTPInputError(f"invalid gzip data: {e}") from e
             self._size += len(piece)
             if self._size > self.max_body_size:
-                raise HTTPInputError("Inflated body too long", 413)
+                raise HTTPInputError("decompressed body too large", 413)
             if piece:
                 waiting = self._delegate.data_received(piece)
                 if waiting is not None:
@@ -75,7 +75,7 @@ class InflatingDelegate(HTTPMessageDelegate):
             try:
                 self._decompressor.flush()
             except zlib.error as e:
-                raise HTTPInputError("Malformed gzip body: cut short") from e
+                raise HTTPInputError("invalid gzip data: cut short") from e
         self._delegate.finish()
 
     def answered(self) -> None:

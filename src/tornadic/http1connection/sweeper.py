@@ -19,8 +19,16 @@ _LONGEST_PERIOD = 0.25
 _SHORTEST_PERIOD = 0.01
 _SWEEPS_PER_TIMEOUT = 8
 
+# Seconds after which a period that is shorter than usual is looked at: who needed it may have
+# gone, or need it no more.
+_REVIEW_INTERVAL = 1.0
+
 
 class _Timed(Protocol):
+    @property
+    def shortest_timeout(self) -> float:
+        """The least of the times that hold now, in seconds."""
+
     def overdue(self, now: float) -> bool:
         """Whether this is later than it may be; ``now`` is the sweeper's clock."""
 
@@ -34,27 +42,29 @@ class Sweeper:
     ``now`` is the time of the last sweep, by ``loop.time()``, in seconds.
     """
 
-    __slots__ = ("_loop", "_period", "_timer", "_watched", "now")
+    __slots__ = ("_loop", "_period", "_review", "_timer", "_watched", "now")
 
     def __init__(self, io_loop: IOLoop) -> None:
         loop = self._loop = io_loop.asyncio_loop
         self._watched: set[_Timed] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._period = _LONGEST_PERIOD
+        self._review = 0.0
         self.now = loop.time()
 
-    def add(self, timed: _Timed, shortest_timeout: float) -> None:
-        """Watch ``timed``, none of whose time-outs is under ``shortest_timeout`` seconds."""
+    def add(self, timed: _Timed) -> None:
+        """Watch ``timed``; again, if its shortest time-out has become shorter."""
         if not self._watched:
             self.now = self._loop.time()
             self._period = _LONGEST_PERIOD
         self._watched.add(timed)
-        period = max(shortest_timeout / _SWEEPS_PER_TIMEOUT, _SHORTEST_PERIOD)
+        period = _period_for(timed)
         if self._timer is None or period < self._period:
             if self._timer is not None:
                 self._timer.cancel()
-            self._period = min(period, self._period)
-            self._timer = self._loop.call_later(self._period, self._sweep)
+            self._period = period
+            self._review = self.now + _REVIEW_INTERVAL
+            self._timer = self._loop.call_later(period, self._sweep)
 
     def discard(self, timed: _Timed) -> None:
         """Watch ``timed`` no longer."""
@@ -65,6 +75,14 @@ class Sweeper:
 
     def _sweep(self) -> None:
         now = self.now = self._loop.time()
+        if self._period < _LONGEST_PERIOD and now >= self._review:
+            self._review = now + _REVIEW_INTERVAL
+            self._period = min(map(_period_for, self._watched))
         self._timer = self._loop.call_later(self._period, self._sweep)
         for timed in [timed for timed in self._watched if timed.overdue(now)]:
             timed.expire()
+
+
+def _period_for(timed: _Timed) -> float:
+    period = timed.shortest_timeout / _SWEEPS_PER_TIMEOUT
+    return min(max(period, _SHORTEST_PERIOD), _LONGEST_PERIOD)

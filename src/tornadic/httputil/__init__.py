@@ -7,6 +7,9 @@ from tornadic.http.cookies import parse_cookie
 from tornadic.http.dates import format_timestamp
 from tornadic.http.errors import HTTPInputError, HTTPOutputError
 from tornadic.http.forms import (
+    DEFAULT_CONFIG as _DEFAULT_PARSE_BODY_CONFIG,  # noqa: F401
+)
+from tornadic.http.forms import (
     HTTPFile,
     ParseBodyConfig,
     ParseMultipartConfig,
@@ -21,6 +24,7 @@ from tornadic.http.interfaces import (
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
 )
+from tornadic.http.parameters import _encode_header, _parse_header  # noqa: F401
 from tornadic.http.startlines import (
     RequestStartLine,
     ResponseStartLine,
@@ -34,6 +38,7 @@ from tornadic.http.urls import (
     split_host_and_port,
     url_concat,
 )
+from tornadic.httputil._testing import _ABNF, doctests  # noqa: F401
 from tornadic.httputil.request import HTTPServerRequest
 
 __all__ = [

@@ -159,8 +159,11 @@ class HTTPServerRequest:
     @_lazy
     def arguments(self) -> dict[str, list[bytes]]:
         """The arguments of query and body together, those of the query first."""
-        merged = {name: list(values) for name, values in self.query_arguments.items()}
-        for name, values in self.body_arguments.items():
+        query, body = self.query_arguments, self.body_arguments
+        if not query or not body:
+            return {name: values[:] for name, values in (query or body).items()}
+        merged = {name: values[:] for name, values in query.items()}
+        for name, values in body.items():
             merged.setdefault(name, []).extend(values)
         return merged
 

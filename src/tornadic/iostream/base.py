@@ -13,22 +13,23 @@ then is the descriptor watched for writing.
 from __future__ import annotations
 
 import asyncio
-import errno
 import re
-import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from tornadic.ioloop import IOLoop
 from tornadic.iostream.buffers import ReadBuffer, WriteQueue
 from tornadic.iostream.errors import (
+    HANG_UPS,
+    ExcInfo,
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,
+    exception_of,
 )
+from tornadic.iostream.interfaces import HasFileno, Sink
 from tornadic.iostream.reads import (
     PendingRead,
     ReadBytes,
@@ -37,53 +38,19 @@ from tornadic.iostream.reads import (
     ReadUntilClose,
     ReadUntilRegex,
 )
-from tornadic.iostream.waiting import Waiting
+from tornadic.iostream.waiting import Waiting, done_future
 from tornadic.iostream.watcher import watcher_of
 from tornadic.log import app_log, gen_log
 
-__all__ = ["BaseIOStream", "HasFileno", "Sink"]
+__all__ = ["WRITTEN_PER_TURN", "BaseIOStream"]
 
 DEFAULT_MAX_BUFFER_SIZE = 104857600
 DEFAULT_READ_CHUNK_SIZE = 65536
 
-# Chunks read for one read before other streams get their turn.
+# Chunks read, and bytes written from the queue, before other streams get their turn.
 _CHUNKS_PER_TURN = 16
-
-# A peer that hangs up, or does not answer, is an everyday matter, not worth a line in the log.
-HANG_UPS = frozenset(
-    {
-        errno.ECONNABORTED,
-        errno.ECONNREFUSED,
-        errno.ECONNRESET,
-        errno.ENOTCONN,
-        errno.EPIPE,
-        errno.ESHUTDOWN,
-        errno.ETIMEDOUT,
-    }
-)
-
-ExcInfo = (
-    None
-    | bool
-    | BaseException
-    | tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
-)
-
-
-class HasFileno(Protocol):
-    """What `BaseIOStream.fileno` may return instead of a number."""
-
-    def fileno(self) -> int: ...
-
-
-class Sink(Protocol):
-    """Takes what comes on a stream, instead of the stream's buffer."""
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes that came."""
-
-    def stream_closed(self) -> None:
-        """Take note that the stream has closed, in a later turn of the loop."""
+_FEEDS_PER_TURN = 8  # fewer, for a sink works with each of them at once
+WRITTEN_PER_TURN = 1048576
 
 
 class BaseIOStream:
@@ -101,6 +68,7 @@ class BaseIOStream:
         "__dict__",
         "__weakref__",
         "_buffer",
+        "_chunks_left",
         "_close_callback",
         "_close_when_written",
         "_closed",
@@ -109,6 +77,7 @@ class BaseIOStream:
         "_loop",
         "_pending",
         "_queue",
+        "_read_scheduled",
         "_reading",
         "_sink",
         "_write_futures",
@@ -157,8 +126,11 @@ class BaseIOStream:
         self._writing = False
         # The kernel had nothing left when it was asked last.
         self._dry = False
+        # A reader that is always served at once would never let the loop see to anyone else.
+        self._chunks_left = _CHUNKS_PER_TURN
+        self._read_scheduled = False
         # What `drained` gives when nothing waits to be written.
-        self.nothing_waits = self.io_loop.shared(_done_future)
+        self.nothing_waits = self.io_loop.shared(done_future)
 
     encrypted = False
     """Whether what goes over the wire is encrypted."""
@@ -259,50 +231,65 @@ class BaseIOStream:
             self._end_cancelled_read()
         buffer = self._buffer
         self._pending = read
-        if look or (buffer is not None and buffer.size):
-            if buffer is None:
-                buffer = self._buffer = ReadBuffer()
-            try:
+        try:
+            if look or (buffer is not None and buffer.size):
+                if buffer is None:
+                    buffer = self._buffer = ReadBuffer()
                 self._serve(buffer)
-            except BaseException:
-                self._pending = None  # such as a delimiter that is no bytes
-                raise
-        if self._pending is not None:
-            if self._closed:
-                self._pending = None
-                raise StreamClosedError(real_error=self.error)
-            if not self._dry:
-                self._try_inline_read()
-        if not self._reading and (self._pending is not None or self._close_callback is not None):
-            self._watch_reading()
+            if self._pending is not None:
+                if self._closed:
+                    raise StreamClosedError(real_error=self.error)
+                if not self._dry:
+                    self._try_inline_read()
+            if not self._reading and (
+                self._pending is not None or self._close_callback is not None
+            ):
+                self._watch_reading()
+        except BaseException:
+            self._pending = None  # such as a delimiter that is no bytes
+            raise
         return read
 
     def _end_cancelled_read(self) -> None:
         """Let a read begin where the one before was called off, else raise AssertionError."""
-        pending = self._pending
-        if pending is None or not pending.cancelled():
+        if self._pending is None or not self._pending.done():
             raise AssertionError("Already reading")
+        self._drop_pending()
+
+    def _drop_pending(self) -> None:
+        """Have nobody wait; what a read has moved into its caller's buffer comes back to ours."""
+        pending = self._pending
         self._pending = None
         if isinstance(pending, ReadInto):
-            self._unread(pending)
-
-    def _unread(self, read: ReadInto) -> None:
-        """Put back what a read that was called off has moved into its caller's buffer."""
-        if read.filled:
-            rest = self._take_buffer()
-            buffer = self._buffer = ReadBuffer()
-            buffer.append(bytes(read.target[: read.filled]))
-            buffer.append(rest)
-        read.target.release()
+            moved = pending.let_go()
+            if moved:
+                rest = self._take_buffer()
+                buffer = self._buffer = ReadBuffer()
+                buffer.append(moved)
+                buffer.append(rest)
 
     def _try_inline_read(self) -> None:
         """Ask the kernel for what a read that has just begun wants."""
-        self._read_for_pending(False)
+        if self._chunks_left:
+            self._read_for_pending(False)
+        else:
+            self._read_soon()
+
+    def _read_soon(self) -> None:
+        """Read in the next turn what may be here, though the descriptor does not tell."""
+        if not self._read_scheduled:
+            self._read_scheduled = True
+            self._loop.call_soon(self._read_as_scheduled)
+
+    def _read_as_scheduled(self) -> None:
+        self._read_scheduled = False
+        if self._reading:
+            self._on_readable()
 
     def _serve(self, buffer: ReadBuffer, now: bool = False) -> None:
         """Resolve the pending read if the buffer has what it takes; ``now`` resumes who waits."""
         pending = self._pending
-        if pending is None or pending.done():
+        if pending is None:
             return
         try:
             size = pending.find(buffer)
@@ -326,8 +313,9 @@ class BaseIOStream:
         buffer = self._buffer
         if buffer is None:
             buffer = self._buffer = ReadBuffer()
-        for _ in range(_CHUNKS_PER_TURN):
-            pending = self._pending
+        pending = self._pending
+        while self._chunks_left:
+            self._chunks_left -= 1
             size = self.read_chunk_size
             if type(pending) is ReadBytes:
                 size = pending.wanted(size, buffer)
@@ -352,9 +340,7 @@ class BaseIOStream:
             self._dry = is_short and self._short_is_all
             if pending is not None and not buffer.size and pending.is_all(data):
                 self._pending = None
-                if pending.done():
-                    buffer.append(data)  # called off
-                elif now:
+                if now:
                     pending.wake(data)
                 else:
                     pending.set_result(data)
@@ -367,19 +353,30 @@ class BaseIOStream:
                 self.close(exc_info=error)
                 return
             self._serve(buffer, now)
-            if is_short or self._closed or self._pending is None:
+            # A read that whoever was resumed has begun is not ours to go on with: it has looked
+            # already, and perhaps changed the buffer for another.
+            if is_short or self._closed or pending is None or self._pending is not pending:
                 return
+        self._read_soon()
 
     def _on_readable(self) -> None:
         sink = self._sink
-        if sink is not None:
+        if sink is None:
+            self._on_readable_for_reads()
+            return
+        size = self.read_chunk_size
+        left = _FEEDS_PER_TURN
+        while True:
             try:
-                data = self._receive(self.read_chunk_size)
+                data = self._receive(size)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as e:
                 self._fail(e)
                 return
+            except Exception as e:
+                self.close(exc_info=e)  # or it would fail in the same way, turn after turn
+                raise
             if not data:
                 if data is not None:
                     self.close()
@@ -388,14 +385,30 @@ class BaseIOStream:
                 self.context.run(sink.feed, data)
             except Exception as e:
                 self._sink_failed(e)
-            return
-        self._dry = False
-        buffer = self._buffer
-        if self._pending is None and buffer is not None and buffer.size >= self.read_chunk_size:
-            # Nobody asks, and enough is here to answer the next who does.
-            self.pause_reading()
-        else:
-            self._read_for_pending(True)
+            # After a full chunk there is probably more, and asking costs less than another turn.
+            if len(data) < size:
+                return
+            left -= 1
+            if not (left and self._reading and self._sink is sink):
+                return
+
+    def _on_readable_for_reads(self) -> None:
+        try:
+            self._dry = False
+            self._chunks_left = _CHUNKS_PER_TURN
+            pending = self._pending
+            if pending is not None and pending.done():
+                self._drop_pending()  # called off
+                pending = None
+            buffer = self._buffer
+            if pending is None and buffer is not None and buffer.size >= self.read_chunk_size:
+                # Nobody asks, and enough is here to answer the next who does.
+                self.pause_reading()
+            else:
+                self._read_for_pending(True)
+        except Exception as e:
+            self.close(exc_info=e)  # as above
+            raise
 
     def _sink_failed(self, error: Exception) -> None:
         app_log.error("Uncaught exception in a stream's sink", exc_info=True)
@@ -408,8 +421,8 @@ class BaseIOStream:
 
     def _watch_reading(self) -> None:
         if not self._reading and not self._closed:
-            self._reading = True
             self.io_loop.shared(watcher_of).watch(self._descriptor(), self._on_readable)
+            self._reading = True
 
     def pause_reading(self) -> None:
         """Read nothing from the descriptor, until `resume_reading` or the next read."""
@@ -535,7 +548,8 @@ class BaseIOStream:
     def _on_writable(self) -> None:
         queue = self._queue
         assert queue is not None
-        while queue.size:
+        limit = queue.written + WRITTEN_PER_TURN
+        while queue.size and queue.written < limit:
             piece = queue.peek()
             try:
                 sent = self._transmit(piece)
@@ -544,6 +558,9 @@ class BaseIOStream:
             except OSError as e:
                 self._fail(e, "write")
                 return
+            except Exception as e:
+                self.close(exc_info=e)
+                raise
             finally:
                 size = len(piece)
                 piece.release()
@@ -565,9 +582,9 @@ class BaseIOStream:
 
     def _watch_writing(self) -> None:
         if not self._writing:
-            self._writing = True
             watcher = self.io_loop.shared(watcher_of)
             watcher.watch_writing(self._descriptor(), self._on_writable)
+            self._writing = True
 
     def _unwatch_writing(self) -> None:
         if self._writing:
@@ -601,7 +618,7 @@ class BaseIOStream:
         if self._closed:
             return
         if exc_info:
-            self.error = _exception_of(exc_info)
+            self.error = exception_of(exc_info)
         pending = self._pending
         # What broke off for another reason is not to look as if it were complete.
         is_end = self.error is None or isinstance(self.error, self._HUNG_UP)
@@ -631,12 +648,16 @@ class BaseIOStream:
         self.close(exc_info=error)
 
     def _signal_closed(self) -> None:
-        waiting: list[Waiting] = [future for _, future in self._write_futures or ()]
+        waiting: list[Waiting] = []
+        for end, future in self._write_futures or ():
+            assert self._queue is not None
+            if end > self._queue.written:
+                waiting.append(future)
+            elif not future.done():
+                future.set_result(None)  # it was to be resumed after the one that has closed us
         if self._pending is not None:
             waiting.append(self._pending)
-        if isinstance(self._pending, ReadInto):
-            self._pending.target.release()
-        self._pending = None
+        self._drop_pending()
         self._write_futures = None
         self._queue = None
         for future in waiting:
@@ -674,18 +695,3 @@ class BaseIOStream:
 
     def set_nodelay(self, value: bool) -> None:
         """Send small pieces at once instead of waiting for more (TCP only)."""
-
-
-def _done_future(io_loop: IOLoop) -> asyncio.Future[None]:
-    """The future that all writes of a loop share which went out at once."""
-    future: asyncio.Future[None] = io_loop.asyncio_loop.create_future()
-    future.set_result(None)
-    return future
-
-
-def _exception_of(exc_info: ExcInfo) -> BaseException | None:
-    if exc_info is True:
-        return sys.exc_info()[1]
-    if isinstance(exc_info, tuple):
-        return exc_info[1]
-    return exc_info if isinstance(exc_info, BaseException) else None

@@ -1,8 +1,39 @@
-"""What a stream raises."""
+"""What a stream raises, and what it takes for a fault."""
 
 from __future__ import annotations
 
-__all__ = ["StreamBufferFullError", "StreamClosedError", "UnsatisfiableReadError"]
+import errno
+import sys
+from types import TracebackType
+
+__all__ = [
+    "HANG_UPS",
+    "ExcInfo",
+    "StreamBufferFullError",
+    "StreamClosedError",
+    "UnsatisfiableReadError",
+    "exception_of",
+]
+
+# A peer that hangs up, or does not answer, is an everyday matter, not worth a line in the log.
+HANG_UPS = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.ENOTCONN,
+        errno.EPIPE,
+        errno.ESHUTDOWN,
+        errno.ETIMEDOUT,
+    }
+)
+
+ExcInfo = (
+    None
+    | bool
+    | BaseException
+    | tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+)
 
 
 class StreamClosedError(IOError):
@@ -22,3 +53,12 @@ class UnsatisfiableReadError(Exception):
 
 class StreamBufferFullError(Exception):
     """The buffer of a stream has reached its size; nothing more fits in."""
+
+
+def exception_of(exc_info: ExcInfo) -> BaseException | None:
+    """The exception that is meant; for True, the one being handled."""
+    if exc_info is True:
+        return sys.exc_info()[1]
+    if isinstance(exc_info, tuple):
+        return exc_info[1]
+    return exc_info if isinstance(exc_info, BaseException) else None

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from tornadic.iostream.base import BaseIOStream
+from tornadic.iostream.interfaces import overrides
 
 __all__ = ["PipeIOStream"]
 
@@ -21,6 +22,12 @@ class PipeIOStream(BaseIOStream):
     __slots__ = ("fd",)
 
     _short_is_all = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if overrides(cls, "read_from_fd", "_receive"):
+            cls._receive = BaseIOStream._receive  # type: ignore[method-assign]
+            cls._short_is_all = False
 
     def __init__(self, fd: int, *args: Any, **kwargs: Any) -> None:
         self.fd = fd

@@ -78,13 +78,14 @@ class ReadBytes(PendingRead):
 class ReadInto(PendingRead):
     """Bytes that go into a buffer of the caller's; the result is their number."""
 
-    __slots__ = ("filled", "partial", "target")
+    __slots__ = ("filled", "moved", "partial", "target")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, target: memoryview, partial: bool) -> None:
         super().__init__(loop)
         self.target = target
         self.partial = partial
         self.filled = 0
+        self.moved = b""
 
     def find(self, buffer: ReadBuffer) -> int | None:
         self.filled += buffer.take_into(self.target[self.filled :])
@@ -95,6 +96,19 @@ class ReadInto(PendingRead):
     def take(self, buffer: ReadBuffer, size: int) -> int:
         self.target.release()
         return self.filled
+
+    def cancel(self, msg: Any = None) -> bool:
+        if not self.done():
+            self.let_go()  # from now on the caller may do with the buffer what they like
+        return super().cancel(msg)
+
+    def let_go(self) -> bytes:
+        """Let go of the caller's buffer, and return what was moved into it."""
+        if self.filled:
+            self.moved = bytes(self.target[: self.filled])
+            self.filled = 0
+        self.target.release()
+        return self.moved
 
 
 class ReadUntil(PendingRead):

@@ -10,7 +10,10 @@ import ssl
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tornadic.iostream.base import BaseIOStream
+from tornadic.iostream.buffers import WriteQueue
 from tornadic.iostream.errors import StreamClosedError
+from tornadic.iostream.files import FileRange, send_range
+from tornadic.iostream.interfaces import overrides
 from tornadic.log import gen_log
 from tornadic.netutil import ssl_wrap_socket
 
@@ -37,11 +40,10 @@ class IOStream(BaseIOStream):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = vars(cls)
-        if "read_from_fd" in own and "_receive" not in own:
+        if overrides(cls, "read_from_fd", "_receive"):
             cls._receive = BaseIOStream._receive  # type: ignore[method-assign]
             cls._short_is_all = False
-        if "write_to_fd" in own and "_transmit" not in own:
+        if overrides(cls, "write_to_fd", "_transmit"):
             cls._transmit = IOStream._transmit_by_fd  # type: ignore[method-assign, assignment]
 
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
@@ -71,6 +73,49 @@ class IOStream(BaseIOStream):
             return None
 
     def write_to_fd(self, data: memoryview) -> int:
+        return self.socket.send(data)
+
+    async def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Write ``count`` bytes of the file ``fd`` from ``offset`` on; done when they went out.
+
+        Bytes written before go out before, and until this is done nothing else may be written,
+        nor ``fd``, which stays the caller's, be closed.  What is not in the kernel's memory is
+        read in a thread.  A file that is shorter than that closes the stream, and so does a
+        cancellation.
+
+        Raises ValueError for a negative number, and `StreamClosedError` if the stream closes.
+        """
+        if offset < 0 or count < 0:
+            raise ValueError(f"No range of a file: {offset}, {count}")
+        if type(self)._transmit is not IOStream._transmit or self._connecting is not None:
+            await send_range(self, fd, offset, count, directly=False)
+            return
+        self._transmit = self._transmit_any  # type: ignore[method-assign]
+        try:
+            await send_range(self, fd, offset, count, directly=True)
+        except BaseException:
+            self.close()  # of what was begun, and the caller calls off, the rest is still queued
+            raise
+        finally:
+            self._transmit = self.socket.send  # type: ignore[method-assign, assignment]
+
+    def queue_file(self, piece: FileRange) -> asyncio.Future[None]:
+        """Queue a piece of a file; for `send_file`, which is the one that can send it."""
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = WriteQueue()
+        if not queue.size:
+            self.write_generation += 1
+            self._generation_start = queue.written
+        queue.append_file(piece)
+        self._watch_writing()
+        return self.drained()
+
+    def _transmit_any(self, data: bytes | memoryview | FileRange) -> int:
+        if isinstance(data, FileRange):
+            return data.send_to(self.socket.fileno())
         return self.socket.send(data)
 
     def _transmit_by_fd(self, data: bytes | memoryview) -> int:
@@ -149,6 +194,7 @@ class IOStream(BaseIOStream):
         if ssl_options is None:
             ssl_options = default_context(server_side)
         self.pause_reading()
+        self._unwatch_writing()  # it may be that very event which resumed the caller
         try:
             wrapped = ssl_wrap_socket(
                 self.socket,
@@ -178,6 +224,8 @@ class IOStream(BaseIOStream):
             self.socket = socket.socket()
 
     def _is_idle(self) -> bool:
+        if self._pending is not None and self._pending.done():
+            self._drop_pending()  # called off
         return not (
             self._pending is not None
             or self._sink is not None

@@ -14,8 +14,9 @@ from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 from tornadic.gen import Runner
+from tornadic.ioloop import IOLoop
 
-__all__ = ["Waiting"]
+__all__ = ["Waiting", "done_future"]
 
 _resume = Runner._resume
 
@@ -75,3 +76,10 @@ class Waiting(asyncio.Future[Any]):
         if waiter is not None:
             self._waiter = None
             super().add_done_callback(waiter, context=self._waiter_context)
+
+
+def done_future(io_loop: IOLoop) -> asyncio.Future[None]:
+    """The future that all writes of a loop share which went out at once."""
+    future: asyncio.Future[None] = io_loop.asyncio_loop.create_future()
+    future.set_result(None)
+    return future

@@ -34,13 +34,16 @@ class Watcher(Protocol):
         """Call ``callback`` whenever ``fd`` can be read, which is not watched for that yet."""
 
     def unwatch(self, fd: int) -> None:
-        """Call nobody any more when ``fd`` can be read; before it is closed."""
+        """Call nobody any more when ``fd`` can be read; before it is closed.
+
+        Does nothing if ``fd`` is not watched: a program may have closed a stream's socket itself.
+        """
 
     def watch_writing(self, fd: int, callback: Callable[[], None]) -> None:
         """Call ``callback`` whenever ``fd`` can be written, which is not watched for that yet."""
 
     def unwatch_writing(self, fd: int) -> None:
-        """Call nobody any more when ``fd`` can be written; before it is closed."""
+        """Call nobody any more when ``fd`` can be written; `unwatch` otherwise."""
 
 
 def watcher_of(io_loop: IOLoop) -> Watcher:
@@ -81,32 +84,42 @@ class _EpollWatcher:
         self._given_up: set[int] = set()
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        if fd in self._writers:
-            self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
-        else:
+        if not self._extend(fd, self._writers):
             self._register(fd, select.EPOLLIN)
         self._readers[fd] = callback
 
     def unwatch(self, fd: int) -> None:
-        del self._readers[fd]
+        if self._readers.pop(fd, None) is None:
+            return
         if fd in self._writers:
             self._epoll.modify(fd, select.EPOLLOUT)
         else:
             self._unregister(fd)
 
     def watch_writing(self, fd: int, callback: Callable[[], None]) -> None:
-        if fd in self._readers:
-            self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
-        else:
+        if not self._extend(fd, self._readers):
             self._register(fd, select.EPOLLOUT)
         self._writers[fd] = callback
 
     def unwatch_writing(self, fd: int) -> None:
-        del self._writers[fd]
+        if self._writers.pop(fd, None) is None:
+            return
         if fd in self._readers:
             self._epoll.modify(fd, select.EPOLLIN)
         else:
             self._unregister(fd)
+
+    def _extend(self, fd: int, others: dict[int, Callable[[], None]]) -> bool:
+        """Watch for both what can be read and written, if ``others`` watch ``fd`` already."""
+        if fd not in others:
+            return False
+        try:
+            self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
+        except FileNotFoundError:
+            # It was closed behind our back, and another has its number now.
+            del others[fd]
+            return False
+        return True
 
     def _register(self, fd: int, events: int) -> None:
         self._epoll.register(fd, events)

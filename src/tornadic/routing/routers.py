@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
@@ -15,7 +16,9 @@ from tornadic.http.interfaces import (
 )
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http.statuses import responses
+from tornadic.http1connection.clock import http_date
 from tornadic.httputil import HTTPServerRequest
+from tornadic.httputil.callback import CallbackDelegate
 from tornadic.log import app_log
 from tornadic.routing.index import RuleIndex
 from tornadic.routing.matchers import PathMatches
@@ -109,27 +112,10 @@ class _NotFoundDelegate(HTTPMessageDelegate):
 
     def finish(self) -> None:
         self._connection.write_headers(
-            ResponseStartLine("HTTP/1.1", 404, responses[404]), HTTPHeaders({"Content-Length": "0"})
+            ResponseStartLine("HTTP/1.1", 404, responses[404]),
+            HTTPHeaders({"Content-Length": "0", "Date": http_date(time.time())}),
         )
         self._connection.finish()
-
-
-class _CallableDelegate(HTTPMessageDelegate):
-    """Collects the body and calls a function with the request."""
-
-    __slots__ = ("_callback", "_chunks", "_request")
-
-    def __init__(self, callback: Any, request: HTTPServerRequest) -> None:
-        self._callback = callback
-        self._request = request
-        self._chunks: list[bytes] = []
-
-    def data_received(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-
-    def finish(self) -> None:
-        self._request.body = b"".join(self._chunks)
-        self._callback(self._request)
 
 
 class RuleList(list[Rule]):
@@ -223,7 +209,7 @@ class RuleRouter(Router):
                 raise HTTPInputError("Request without a connection")
             return target.start_request(request.server_connection, request.connection)
         if callable(target):
-            return _CallableDelegate(lambda req: target(req, **target_params), request)
+            return CallbackDelegate(lambda req: target(req, **target_params), request)
         return None
 
 

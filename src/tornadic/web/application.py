@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from tornadic.routing import (
 )
 from tornadic.routing.routers import ReversibleRouter
 from tornadic.web.basic_handlers import ErrorHandler
+from tornadic.web.compression import GZipContentEncoding
 from tornadic.web.execution import HandlerDelegate
 from tornadic.web.handler import RequestHandler
+from tornadic.web.static import StaticFileHandler
 from tornadic.web.transforms import OutputTransform
 
 if TYPE_CHECKING:
@@ -88,6 +91,17 @@ def _is_handler(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, RequestHandler)
 
 
+def _static_rules(settings: dict[str, Any]) -> list[tuple[str, Any, dict[str, Any]]]:
+    """The rules that the settings about static files ask for."""
+    handler = settings.get("static_handler_class", StaticFileHandler)
+    args = {**settings.get("static_handler_args", {}), "path": settings["static_path"]}
+    prefix = re.escape(settings.get("static_url_prefix", "/static/"))
+    return [(pattern, handler, args) for pattern in (f"{prefix}(.*)", *_FILES_AT_THE_TOP)]
+
+
+# Who asks for these does not ask where they are.
+_FILES_AT_THE_TOP = (r"/(favicon\.ico)", r"/(robots\.txt)")
+
 _NOTHING: dict[str, Any] = {}
 _NO_GROUPS: tuple[tuple[str | None, ...], dict[str, str | None]] = ((), {})
 
@@ -99,8 +113,9 @@ class Application(ReversibleRouter):
     in which the handler is a `RequestHandler` class, its dotted name, a list of further rules, a
     router, or another application.  The first rule that matches counts.  They hold for every
     host; `add_handlers` adds some for one.  ``default_host`` stands in for a host that
-    no rule names.  ``transforms`` are `OutputTransform` classes.  All other arguments are
-    settings, which handlers read as ``self.settings``.
+    no rule names.  ``transforms`` are `OutputTransform` classes (None: `GZipContentEncoding`, if
+    the setting ``compress_response`` is true).  All other arguments are settings, which handlers
+    read as ``self.settings``.
     """
 
     def __init__(
@@ -112,15 +127,16 @@ class Application(ReversibleRouter):
     ) -> None:
         self.settings = settings
         self.default_host = default_host
+        if transforms is None and (settings.get("compress_response") or settings.get("gzip")):
+            transforms = [GZipContentEncoding]
         self.transforms: list[type[OutputTransform]] = list(transforms or ())
         if settings.get("debug"):
             settings.setdefault("autoreload", True)
             settings.setdefault("compiled_template_cache", False)
             settings.setdefault("static_hash_cache", False)
             settings.setdefault("serve_traceback", True)
-        if settings.get("xsrf_cookies"):
-            # A protection that is asked for and not there must not go unnoticed.
-            raise NotImplementedError("Tornadic has no protection against XSRF yet")
+        if settings.get("static_path"):
+            handlers = [*_static_rules(settings), *(handlers or ())]
         # Whether no subclass has a word in who answers a request.
         self.finds_directly = (
             type(self).find_handler is Application.find_handler

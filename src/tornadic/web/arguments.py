@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 # Tab and the kinds of line end, form feed among them, may stand in a text field; as in Tornado,
 # nothing else below the blank does.
 _CONTROL = re.compile(r"[\x00-\x08\x0E-\x1F]")
+_CONTROLS = bytes([*range(0x09), *range(0x0E, 0x20)])
 
 
 class _Required:
@@ -51,7 +52,14 @@ class ArgumentsMixin:
 
         Raises `.MissingArgumentError` if there is no default either.
         """
-        return self._get_argument(name, default, self.request.arguments, strip)
+        request = self.request
+        source: Arguments | None = request.__dict__.get("arguments")
+        if source is None:
+            # What the body says comes after the query; to put them together takes longer.
+            source = request.body_arguments
+            if name not in source:
+                source = request.query_arguments
+        return self._get_argument(name, default, source, strip)
 
     def get_arguments(self, name: str, strip: bool = True) -> list[str]:
         """All values of ``name`` in query and body; an empty list if there are none."""
@@ -99,15 +107,19 @@ class ArgumentsMixin:
         except UnicodeDecodeError:
             raise HTTPError(400, "Invalid unicode in %s: %r", name or "url", value[:40]) from None
 
-    def _get_argument(self, name: str, default: Any, source: Arguments, strip: bool) -> Any:
+    def _get_argument(self, name: str, default: Any, source: Arguments, strip: bool = True) -> Any:
         values = source.get(name)
         if not values:
             if default is _REQUIRED:
                 raise MissingArgumentError(name)
             return default
-        return self._clean(values[-1], name, strip)
+        # What `_clean` does; the call of it would be a third of the time.
+        text = self.decode_argument(values[-1], name=name)
+        if not text.isprintable():
+            text = _without_controls(text)
+        return text.strip() if strip else text
 
-    def _get_arguments(self, name: str, source: Arguments, strip: bool) -> list[str]:
+    def _get_arguments(self, name: str, source: Arguments, strip: bool = True) -> list[str]:
         # A default given in the wrong method would pass for `strip`.
         if not isinstance(strip, bool):
             raise AssertionError(f"strip is a bool, not {strip!r}")
@@ -116,5 +128,14 @@ class ArgumentsMixin:
     def _clean(self, value: bytes, name: str, strip: bool) -> str:
         text = self.decode_argument(value, name=name)
         if not text.isprintable():
-            text = _CONTROL.sub(" ", text)
+            text = _without_controls(text)
         return text.strip() if strip else text
+
+
+def _without_controls(text: str) -> str:
+    # Mostly there is nothing but the line ends of a text field, and to see that takes bytes a
+    # sixth of the time that it takes text.
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw.translate(None, _CONTROLS)) == len(raw):
+        return text
+    return _CONTROL.sub(" ", text)

@@ -1,13 +1,16 @@
-"""The part of a handler that reads and sets cookies."""
+"""The part of a handler that reads and sets cookies, plain ones and signed ones."""
 
 from __future__ import annotations
 
 import datetime
 import http.cookies
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tornadic.escape import native_str
 from tornadic.http.cookies import format_set_cookie
+from tornadic.web import signing
+from tornadic.web.settings import SettingsMixin
 
 if TYPE_CHECKING:
     from tornadic.httputil import HTTPServerRequest
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CookiesMixin"]
 
 
-class CookiesMixin:
+class CookiesMixin(SettingsMixin):
     """Cookies of the request, and of the response until it is sent."""
 
     request: HTTPServerRequest
@@ -92,3 +95,80 @@ class CookiesMixin:
             except ValueError:
                 continue  # a name that only browsers take
             self.clear_cookie(name, **kwargs)
+
+    # Signed
+
+    def create_signed_value(
+        self, name: str, value: str | bytes, version: int | None = None
+    ) -> bytes:
+        """Return ``value`` with the time and a signature, by the setting ``cookie_secret``.
+
+        `get_signed_cookie` reads it back.  ``version`` is the format's (None: the newest).  Where
+        ``cookie_secret`` has several keys, the setting ``key_version`` says which one signs.
+        Raises RuntimeError if a setting is missing, and what `.web.create_signed_value` raises.
+        """
+        secret = self._cookie_secret()
+        key_version = None
+        if isinstance(secret, Mapping):
+            key_version = self.settings.get("key_version")
+            if key_version is None:
+                raise RuntimeError("key_version setting must be used for secret_key dicts")
+        return signing.create_signed_value(
+            secret, name, value, version=version, key_version=key_version
+        )
+
+    def set_signed_cookie(
+        self,
+        name: str,
+        value: str | bytes,
+        expires_days: float | None = 30,
+        version: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Set a cookie that the client cannot change, though it can read it.
+
+        ``expires_days`` is how long it stays in the browser (None: as long as that is open); how
+        old it may be when it comes back, `get_signed_cookie` decides.  ``kwargs`` go to
+        `set_cookie`, the rest and the errors are those of `create_signed_value`.
+        """
+        signed = self.create_signed_value(name, value, version=version)
+        self.set_cookie(name, signed, expires_days=expires_days, **kwargs)
+
+    def get_signed_cookie(
+        self,
+        name: str,
+        value: str | None = None,
+        max_age_days: float = 31,
+        min_version: int | None = None,
+    ) -> bytes | None:
+        """The value of a signed cookie of the request, or None if it is missing or not ours.
+
+        ``value``: what to read instead of the cookie.  ``max_age_days`` and ``min_version`` as
+        `.web.decode_signed_value`.  Raises RuntimeError without the setting ``cookie_secret``.
+        """
+        secret = self._cookie_secret()
+        if value is None:
+            value = self.get_cookie(name)
+        return signing.decode_signed_value(
+            secret, name, value, max_age_days=max_age_days, min_version=min_version
+        )
+
+    def get_signed_cookie_key_version(self, name: str, value: str | None = None) -> int | None:
+        """The version of the key that a signed cookie names; None without a cookie or version.
+
+        It is what the client sent: only if `get_signed_cookie` has it, too, was the key ours.
+        """
+        self._cookie_secret()
+        if value is None:
+            value = self.get_cookie(name)
+        return None if value is None else signing.get_signature_key_version(value)
+
+    # As they were called before Tornado 6.3.
+    set_secure_cookie = set_signed_cookie
+    get_secure_cookie = get_signed_cookie
+    get_secure_cookie_key_version = get_signed_cookie_key_version
+
+    def _cookie_secret(self) -> signing.Secret:
+        self.require_setting("cookie_secret", "secure cookies")
+        secret: signing.Secret = self.settings["cookie_secret"]
+        return secret

@@ -54,7 +54,7 @@ def log_exception(
         if message:
             gen_log.warning("%d %s: %s", value.status_code, summary, message)
     elif isinstance(value, HTTPInputError):
-        gen_log.info("%d %s: %s", value.status, summary, value)
+        gen_log.warning("%d %s: %s", value.status, summary, value)
     elif isinstance(value, StreamClosedError) and handler.request.connection_is_closed():
         gen_log.info("%s: the client has gone", summary)
     else:

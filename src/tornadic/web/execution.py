@@ -23,6 +23,8 @@ from tornadic.log import app_log
 from tornadic.web.arguments import ArgumentsMixin
 from tornadic.web.errors import HTTPError
 from tornadic.web.handler import RequestHandler
+from tornadic.web.incoming import IncomingBody
+from tornadic.web.protection import SAFE_METHODS, protect
 
 if TYPE_CHECKING:
     from tornadic.web.application import Application
@@ -57,6 +59,7 @@ class HandlerDelegate(HTTPMessageDelegate):
         "_handler",
         "_handler_class",
         "_handler_kwargs",
+        "_incoming",
         "_other",
         "_path_args",
         "_path_kwargs",
@@ -76,9 +79,11 @@ class HandlerDelegate(HTTPMessageDelegate):
         self._other: HTTPMessageDelegate | None = None
         self._handler: RequestHandler | None = None
         self._chunks: list[bytes] | None = None
-        # For a handler that streams: done when the body is complete, and when data may come.
+        # For a handler that streams: done when the body is complete, and when data may come; and
+        # where it takes them, if it reads them itself.
         self._body: asyncio.Future[None] | None = None
         self._prepared: asyncio.Future[None] | None = None
+        self._incoming: IncomingBody | None
 
     def set_target(
         self,
@@ -123,6 +128,11 @@ class HandlerDelegate(HTTPMessageDelegate):
         loop = asyncio.get_running_loop()
         self._body = loop.create_future()
         self._prepared = loop.create_future()
+        self._incoming = None
+        if self._handler_class.data_received is RequestHandler.data_received:
+            self._incoming = IncomingBody(self._prepared)
+            if headers.peek("Content-Length") is None is headers.peek("Transfer-Encoding"):
+                self._prepared.set_result(None)  # there is no body to be asked for
         copy_context().run(self._run)
         return None if self._prepared.done() else self._prepared
 
@@ -143,6 +153,8 @@ class HandlerDelegate(HTTPMessageDelegate):
         if self._body is not None:
             if not self._body.done():
                 self._body.set_result(None)
+            if self._incoming is not None:
+                self._incoming.complete()
             return
         if self._chunks is not None:
             self._request.body = b"".join(self._chunks)
@@ -155,6 +167,8 @@ class HandlerDelegate(HTTPMessageDelegate):
             self._other.answered()
         elif self._body is not None and not self._body.done():
             self._body.set_result(None)
+            if self._incoming is not None:
+                self._incoming.break_off(answered=True)
 
     def on_connection_close(self) -> None:
         self._chunks = None
@@ -166,6 +180,8 @@ class HandlerDelegate(HTTPMessageDelegate):
         if not self._body.done():
             self._body.set_exception(StreamClosedError())
             self._body.exception()  # a handler that has failed before does not ask
+            if self._incoming is not None:
+                self._incoming.break_off(answered=False)
 
     # The handler runs
 
@@ -183,6 +199,8 @@ class HandlerDelegate(HTTPMessageDelegate):
             self._let_data_come()
             return
         self._handler = handler
+        if self._body is not None:
+            handler._incoming = self._incoming
         if application.transforms:
             handler._transforms = [t(request) for t in application.transforms]
         try:
@@ -193,6 +211,8 @@ class HandlerDelegate(HTTPMessageDelegate):
             if type(handler).on_connection_close is not RequestHandler.on_connection_close:
                 connection: Any = request.connection
                 connection.set_close_callback(handler.on_connection_close)
+            if request.method not in SAFE_METHODS:
+                protect(handler)
             waiting = handler.prepare()
             if waiting is not None or self._body is not None:
                 self._go_on(handler, self._after_prepare(handler, waiting))
@@ -202,7 +222,7 @@ class HandlerDelegate(HTTPMessageDelegate):
                     waiting = method(*handler.path_args, **handler.path_kwargs)
                 else:
                     waiting = method()
-                if waiting is not None:
+                if waiting is not None and not _is_done(waiting):
                     self._go_on(handler, self._after_method(handler, waiting))
                 elif handler._auto_finish and not handler._finished:
                     handler.finish()
@@ -244,10 +264,10 @@ class HandlerDelegate(HTTPMessageDelegate):
         try:
             if waiting is not None:
                 await gen.convert_yielded(waiting)
-            self._let_data_come()
             if handler._finished:
                 return
-            if self._body is not None:
+            if self._body is not None and self._incoming is None:
+                self._let_data_come()
                 await self._body
                 if handler._finished:
                     return
@@ -259,7 +279,8 @@ class HandlerDelegate(HTTPMessageDelegate):
             if handler._auto_finish and not handler._finished:
                 handler.finish()
         except StreamClosedError as e:
-            if self._body is None or not self._body.done() or self._body.exception() is not e:
+            # Whoever reads a body whose client has gone ends here, and nobody is left to be told.
+            if self._body is None or not self._body.done() or self._body.exception() is None:
                 _fail(handler, e)
         except Exception as e:
             _fail(handler, e)
@@ -290,6 +311,16 @@ class HandlerDelegate(HTTPMessageDelegate):
             raise
         finally:
             _waiting.discard(self)
+
+
+def _is_done(waiting: Any) -> bool:
+    """Whether there is nothing to be waited for after all, and nothing to be raised."""
+    return (
+        isinstance(waiting, asyncio.Future)
+        and waiting.done()
+        and not waiting.cancelled()
+        and waiting.exception() is None
+    )
 
 
 def _decode(handler: RequestHandler, value: bytes | str | None, name: str | None) -> str | None:

@@ -1,8 +1,8 @@
 """The request handler: what a program subclasses to answer requests.
 
-The class is a wide face with little behind it.  Arguments, cookies, entity tags and errors are
-rooms of their own; what is here is the response: its status, headers, pieces, and end.  State
-that most requests never touch is a class attribute until it changes.
+The class is a wide face with little behind it.  Arguments, cookies, users, protection, entity
+tags and errors are rooms of their own; what is here is the response: its status, headers,
+pieces, and end.  State that most requests never touch is a class attribute until it changes.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from tornadic.httputil import (
 from tornadic.iostream import IOStream
 from tornadic.log import app_log, gen_log
 from tornadic.web import errorpages, etags
-from tornadic.web.arguments import ArgumentsMixin
-from tornadic.web.cookies import CookiesMixin
+from tornadic.web.bodies import BodyMixin
 from tornadic.web.errors import Finish, HTTPError
+from tornadic.web.protection import ProtectionMixin
 
 if TYPE_CHECKING:
     from tornadic.web.application import Application
@@ -54,7 +54,7 @@ _CONDITIONAL_METHODS = ("GET", "HEAD")
 _CONTROL = re.compile(r"[^\x20-\x7E\x80-\xFF]")
 
 
-class RequestHandler(ArgumentsMixin, CookiesMixin):
+class RequestHandler(ProtectionMixin, BodyMixin):
     """Answers the requests of a rule: a subclass defines ``get``, ``post`` and so on.
 
     One object is made for one request.  The order is: `set_default_headers`, `initialize` with
@@ -120,8 +120,13 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         """Called when the client is gone before the response was complete."""
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Take a piece of the body; see `.stream_request_body`."""
-        raise NotImplementedError
+        """Take a piece of the body; see `.stream_request_body`.
+
+        Where a class does not define it, the body is read by `stream_body`.
+        """
+        if self._incoming is None:
+            raise NotImplementedError
+        return self._incoming.put(chunk)
 
     def set_default_headers(self) -> None:
         """Set headers that every response is to have; called for error pages too."""
@@ -146,11 +151,6 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
 
     def options(self, *args: Any, **kwargs: Any) -> Any:
         raise HTTPError(405)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The application's settings."""
-        return self.application.settings
 
     # Status and headers
 
@@ -236,6 +236,22 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         self.set_header("Location", location)
         self.finish()
 
+    def static_url(self, path: str, include_host: bool | None = None, **kwargs: Any) -> str:
+        """The URL of the static file ``path``, with its version.
+
+        Needs the setting ``static_path``, else it raises an Exception.  With ``include_host`` the
+        URL is absolute; None: as an attribute ``include_host`` of the handler says.  ``kwargs``
+        go to `StaticFileHandler.make_static_url`, which says what else is raised.
+        """
+        from tornadic.web.static import StaticFileHandler
+
+        self.require_setting("static_path", "static_url")
+        if include_host is None:
+            include_host = getattr(self, "include_host", False)
+        handler = self.settings.get("static_handler_class", StaticFileHandler)
+        url: str = handler.make_static_url(self.settings, path, **kwargs)
+        return f"{self.request.protocol}://{self.request.host}{url}" if include_host else url
+
     def reverse_url(self, name: str, *args: Any) -> str:
         """The path of the rule called ``name``; see `.Application.reverse_url`."""
         return self.application.reverse_url(name, *args)
@@ -317,7 +333,8 @@ class RequestHandler(ArgumentsMixin, CookiesMixin):
         """Set what can be known of a response that is sent all at once."""
         status = self._status_code
         if status == 200 and self.request.method in _CONDITIONAL_METHODS:
-            self.set_etag_header()
+            if "Etag" not in self._headers._fields:
+                self.set_etag_header()
             if self.check_etag_header():
                 self._write_buffer = []
                 self.set_status(304)
