@@ -62,8 +62,6 @@ MULTIPART_ANSWER = {
 STATIC_NAME = "style.css"
 STATIC_FILE = (b"p.measured { color: #20558a; margin: 0 1815px; }\n" * 21)[:1024]
 STATIC_MODIFIED_SECONDS = 1_000_000_000
-STATIC_LARGE_NAME = "film.mp4"
-STATIC_LARGE_SIZE = 10 * 2**20
 ECHO_LINE = b"PUBLISH news.weather.vienna 1815 light rain, 12 degrees, wind from the west\n"
 # The applications that a server answers with a protocol on bare streams.
 STREAM_APPS = ("echo", "receive", "receive-exactly", *SEND_SIZES)

@@ -18,12 +18,10 @@ from benchmarks.scenarios import (
     FORM,
     FORM_FILE_EDGE,
     STATIC_FILE,
-    STATIC_LARGE_NAME,
-    STATIC_LARGE_SIZE,
     STATIC_MODIFIED_SECONDS,
     STATIC_NAME,
 )
-from benchmarks.transfers import MIB, PATTERN, Tally
+from benchmarks.transfers import Tally
 
 _package = os.environ["BENCH_PACKAGE"]
 httpserver: Any = import_module(f"{_package}.httpserver")
@@ -90,16 +88,12 @@ class UploadHandler(web.RequestHandler):
 
 
 def static_folder() -> Path:
-    """The folder with the files that are asked for; it stays, for servers end abruptly."""
+    """The folder with the file that is asked for; it stays, for servers end abruptly."""
     folder = Path(__file__).resolve().parents[2] / "build" / "benchmarks-static"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        (STATIC_NAME, STATIC_FILE),
-        (STATIC_LARGE_NAME, PATTERN * (STATIC_LARGE_SIZE // MIB)),
-    ):
-        path = folder / name
-        path.write_bytes(content)
-        os.utime(path, (STATIC_MODIFIED_SECONDS, STATIC_MODIFIED_SECONDS))
+    path = folder / STATIC_NAME
+    path.write_bytes(STATIC_FILE)
+    os.utime(path, (STATIC_MODIFIED_SECONDS, STATIC_MODIFIED_SECONDS))
     return folder
 
 

@@ -222,6 +222,12 @@ class TestRefusals:
         assert decode(value) is None
         assert decode(value, max_age_days=float("inf")) is None
 
+    @pytest.mark.parametrize("separator", [b";", b"0", b"", b"||"])
+    def test_separators_are_matched(self, separator: bytes) -> None:
+        body = V2[:-64].replace(b"|3:key|", separator.join((b"|3:key", b"")))
+        signed = body + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest().encode()
+        assert decode(signed) is None
+
     @pytest.mark.parametrize("seconds", [b"", b"abc", b"-5", b"1300_000000", b" 1300000000"])
     def test_malformed_times_in_version_1(self, seconds: bytes) -> None:
         assert decode(signed_v1(b"dmFsdWU=", seconds)) is None

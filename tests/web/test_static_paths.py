@@ -116,6 +116,13 @@ class TestOutside:
     def test_what_is_well_where_backslashes_are_separators(self) -> None:
         assert _files.resolve("C:\\root", "a/b\\..\\c.txt", "\\") == "C:\\root\\a\\c.txt"
 
+    @pytest.mark.parametrize(
+        "path", ["a" * 60000 + "/.", "aaaa/" * 12000 + "/", "a/" * 30000 + "."]
+    )
+    def test_long_ones_take_no_longer_than_reading_them(self, path: str) -> None:
+        for _ in range(50):
+            assert _files.resolve("/srv/root", path) is not None
+
     def test_static_url(self, root: Path) -> None:
         settings = {"static_path": str(root)}
         for path in ("../secret.txt", "../nope", "/etc/passwd", "folder/../../secret.txt"):

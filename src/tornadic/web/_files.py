@@ -192,7 +192,7 @@ def resolve(root: str, path: str, separator: str = os.sep) -> str | None:
 
 
 # Names that stand for themselves, between single slashes.
-_PLAIN: Final = re.compile(r"[^./]+[^/]*(?:/[^./]+[^/]*)*")
+_PLAIN: Final = re.compile(r"[^./][^/]*(?:/[^./][^/]*)*")
 
 _DEVICES: Final = frozenset(
     (

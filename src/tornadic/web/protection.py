@@ -138,7 +138,7 @@ class ProtectionMixin(ArgumentsMixin, CookiesMixin, IdentityMixin):
             site = urlsplit(origin).netloc
         except ValueError:
             return False
-        return bool(site) and site.lower() == self.request.host.lower()
+        return site.lower() == self.request.host.lower()  # which is never empty
 
     def _xsrf_cookie_name(self) -> str:
         name: str = self.settings.get("xsrf_cookie_name", _DEFAULT_COOKIE)
