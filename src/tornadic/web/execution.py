@@ -222,7 +222,7 @@ class HandlerDelegate(HTTPMessageDelegate):
                     waiting = method(*handler.path_args, **handler.path_kwargs)
                 else:
                     waiting = method()
-                if waiting is not None and not _is_done(waiting):
+                if waiting is not None and (type(waiting) is _Coroutine or not _is_done(waiting)):
                     self._go_on(handler, self._after_method(handler, waiting))
                 elif handler._auto_finish and not handler._finished:
                     handler.finish()
