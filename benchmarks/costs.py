@@ -12,22 +12,28 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.files import static_folder
 from benchmarks.measure import (
     ROOT,
     Cores,
     MeasureError,
+    Sample,
     ServerProcess,
+    allow_open_files,
+    busy_seconds,
     measure,
     share_of_others,
 )
-from benchmarks.nginx import SEARCH_PATH, Nginx
-from benchmarks.runs import Plan, Report
-from benchmarks.scenarios import TORNADO_LIKE, Target
-from benchmarks.servers import Server, installed
-from benchmarks.transfers import FromServer, ToServer, Transfer, Upload
+from benchmarks.nginx import Nginx
+from benchmarks.runs import SPARE_FILES, WARM_CONNECTIONS, Plan, Report
+from benchmarks.scenarios import TORNADO_LIKE, WEBSOCKET_APP, Target
+from benchmarks.servers import SEARCH_PATH, Server, installed
+from benchmarks.sockets import Echoes, Hearers, Idle
+from benchmarks.transfers import Download, FromServer, ToServer, Transfer, Upload
 
 # A program that takes longer hangs: the slowest takes some seconds on a slow machine.
 PROGRAM_TIMEOUT_SECONDS = 120.0
@@ -57,13 +63,15 @@ class Case:
     """One row of a scenario for every peer.
 
     `app` is the application or the program's function.  `targets` bound the ratio of Tornadic's
-    cost to that of the peers they name.  A program does `times` what the plan says.
+    cost to that of the peers they name, `rates` that of the units a second.  A program does `times`
+    what the plan says.
     """
 
     name: str
     app: str
     targets: tuple[tuple[str, Target], ...] = ()
     times: int = 1
+    rates: tuple[tuple[str, Target], ...] = ()
 
 
 Measure = Callable[[Case, Server, Plan, Cores], Cost]
@@ -130,13 +138,16 @@ def _transfer(kind: type[Transfer], case: Case, server: Server, plan: Plan, core
             transfer.run(plan.warm_seconds)
             sample = measure(process, transfer, plan.seconds)
         peak = process.peak_bytes() - before
+    return replace(_cost_of(sample), peak_bytes=peak)
+
+
+def _cost_of(sample: Sample) -> Cost:
     return Cost(
         cpu_us=sample.cpu_us,
         per_second=sample.requests_per_second,
         busy=sample.busy,
         others=sample.others,
         units=sample.requests,
-        peak_bytes=peak,
     )
 
 
@@ -149,6 +160,63 @@ def measure_bulk(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:
 def measure_upload(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:
     """An upload to an HTTP server, with the memory it took; a unit is a MiB."""
     return _transfer(Upload, case, server, plan, cores)
+
+
+def measure_download(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:
+    """GETs of the large static file; a unit is a MiB."""
+    if server.command != "nginx":
+        return replace(_transfer(Download, case, server, plan, cores), peak_bytes=None)
+    with Nginx(static_folder(), cores.server) as nginx, Download(nginx.port) as transfer:
+        transfer.run(plan.warm_seconds)
+        return _cost_of(measure(nginx, transfer, plan.seconds))
+
+
+def measure_websocket(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:
+    """Messages of a WebSocket: echoed, or sent to many; a unit is a message that is received."""
+    kind, _, number = case.app.partition(".")
+    with ServerProcess(server, WEBSOCKET_APP, core=cores.server) as process:
+        if kind == "echo":
+            load: Echoes | Hearers = Echoes(process.port, int(number), plan.connections)
+        else:
+            allow_open_files(int(number) + SPARE_FILES)
+            load = Hearers(process.port, int(number))
+        with load:
+            load.run(plan.warm_seconds)
+            sample = measure(process, load, plan.seconds)
+    return Cost(
+        cpu_us=sample.cpu_us,
+        per_second=sample.requests_per_second,
+        busy=sample.busy,
+        others=sample.others,
+        units=sample.requests,
+    )
+
+
+def measure_openings(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:
+    """WebSockets that are opened, one after another, and then left alone; a unit is one of them.
+
+    The memory is what all of them together have taken.
+    """
+    allow_open_files(plan.idle + SPARE_FILES)
+    with (
+        ServerProcess(server, WEBSOCKET_APP, core=cores.server) as process,
+        Idle(process.port, WARM_CONNECTIONS),
+    ):
+        before, used, taken = process.resident_bytes(), process.cpu_seconds(), busy_seconds()
+        wall = time.perf_counter()
+        with Idle(process.port, plan.idle) as idle:
+            wall, used = time.perf_counter() - wall, process.cpu_seconds() - used
+            taken = busy_seconds() - taken
+            grown = process.resident_bytes() - before
+            idle.require_open()
+    return Cost(
+        cpu_us=used / plan.idle * 1e6,
+        per_second=plan.idle / wall,
+        busy=used / wall,
+        others=share_of_others(taken - used - wall, wall),
+        units=plan.idle,
+        peak_bytes=max(grown, 0),
+    )
 
 
 def measure_operations(case: Case, server: Server, plan: Plan, cores: Cores) -> Cost:

@@ -9,9 +9,12 @@ from benchmarks.costs import (
     CostScenario,
     measure_bulk,
     measure_client,
+    measure_download,
+    measure_openings,
     measure_operations,
     measure_pages,
     measure_upload,
+    measure_websocket,
 )
 from benchmarks.scenarios import TORNADO_LIKE, Target
 
@@ -19,8 +22,16 @@ AS_CHEAP = Target(Fraction(1))
 RECEIVE_TARGETS = (("tornado", AS_CHEAP), ("asyncio", AS_CHEAP))
 SEND_TARGETS = (("tornado", Target(Fraction(3, 5))), ("asyncio", AS_CHEAP))
 AWAIT_TARGETS = (("tornado", Target(Fraction(1, 2))),)
+# Against nginx: no more than 5/4 of its CPU time, and 4/5 of its rate.
+FILE_TARGETS = (("nginx", Target(Fraction(5, 4))),)
+FILE_RATES = (("nginx", Target(Fraction(4, 5), is_least=True)),)
+UPLOAD_TARGETS = (("tornado", Target(Fraction(2, 5))),)
+CLIENT_TARGETS = (("tornado", Target(Fraction(1, 4))), ("aiohttp", AS_CHEAP))
 LOCK_TARGETS = (("tornado", AS_CHEAP),)
+MYSQL_TARGETS = (("aiomysql", AS_CHEAP),)
 TEMPLATE_TARGETS = (("tornado", Target(Fraction(1, 2))), ("jinja2", AS_CHEAP))
+# Of the WebSockets that are written in Python, ours are to be the cheapest.
+ECHO_PEERS = (("websockets", AS_CHEAP), ("aiohttp", AS_CHEAP))
 # What takes well under a microsecond is done more often: CPU time has to be seen.
 CHEAP = 10
 
@@ -45,7 +56,15 @@ COST_SCENARIOS = (
         "MB",
         (*TORNADO_LIKE, "aiohttp"),
         measure_upload,
-        (Case("upload", "upload"),),
+        (Case("upload", "upload", UPLOAD_TARGETS),),
+    ),
+    CostScenario(
+        "download",
+        "a GET of a static file of 10 MB, which stays in the kernel's memory",
+        "MB",
+        (*TORNADO_LIKE, "nginx"),
+        measure_download,
+        (Case("download", "static", FILE_TARGETS, rates=FILE_RATES),),
     ),
     CostScenario(
         "coroutines",
@@ -87,7 +106,7 @@ COST_SCENARIOS = (
         "request",
         (*TORNADO_LIKE, "aiohttp"),
         measure_client,
-        (Case("client", "client.fetch"),),
+        (Case("client", "client.fetch", CLIENT_TARGETS),),
         modules=("httpclient", "simple_httpclient"),
         needs="nginx",
         labels=(("tornado", "Tornado, simple client"), ("aiohttp", "aiohttp")),
@@ -103,5 +122,68 @@ COST_SCENARIOS = (
             Case("one line", "templates.greeting", TEMPLATE_TARGETS, CHEAP),
         ),
         modules=("template",),
+    ),
+    CostScenario(
+        "websocket",
+        "messages echoed on each connection, and one message sent to many",
+        "message",
+        (*TORNADO_LIKE, "websockets", "aiohttp", "picows"),
+        measure_websocket,
+        (
+            Case("echo 32 B", "echo.32", (("tornado", Target(Fraction(1, 5))), *ECHO_PEERS)),
+            Case("echo 8 KB", "echo.8192", (("tornado", Target(Fraction(1, 3))), *ECHO_PEERS)),
+            Case("echo 1 MB", f"echo.{2**20}", (("tornado", Target(Fraction(4, 5))),)),
+            Case("1 KB to 1,000", "broadcast.1000", (("tornado", Target(Fraction(1, 8))),)),
+        ),
+        modules=("websocket",),
+    ),
+    CostScenario(
+        "websocket-open",
+        "WebSockets opened one after another, and then idle",
+        "connection",
+        (*TORNADO_LIKE, "websockets", "aiohttp", "picows"),
+        measure_openings,
+        (Case("open, then idle", "idle"),),
+        modules=("websocket",),
+    ),
+    CostScenario(
+        "mysql",
+        "queries through a pool of 8 connections, from MariaDB on port 3306",
+        "query",
+        ("tornadic", "aiomysql", "asyncmy"),
+        measure_pages,
+        (
+            Case("one row", "mysql.one_row", MYSQL_TARGETS),
+            Case("100 rows", "mysql.many_rows", MYSQL_TARGETS),
+        ),
+        modules=("mysql",),
+    ),
+    CostScenario(
+        "sessions",
+        "requests with a session, in process, and sessions changed in a file",
+        "request",
+        ("tornadic",),
+        measure_operations,
+        (
+            Case("hello, without sessions", "sessions.hello"),
+            Case("hello, a store that is not asked", "sessions.unused"),
+            Case("memory, read", "sessions.read"),
+            Case("memory, read and changed", "sessions.write"),
+            Case("SQLite, loaded and changed", "sessions.sqlite"),
+        ),
+        modules=("sessions",),
+    ),
+    CostScenario(
+        "ring",
+        "keys looked up on a hash ring",
+        "key",
+        ("tornadic",),
+        measure_operations,
+        (
+            Case("3 nodes", "rings.few_nodes"),
+            Case("300 nodes", "rings.many_nodes"),
+            Case("a thousandth of joining 300 and leaving", "rings.join_and_leave"),
+        ),
+        modules=("hashring",),
     ),
 )

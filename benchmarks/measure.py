@@ -106,8 +106,7 @@ class ServerProcess:
 
     def cpu_seconds(self) -> float:
         """User and system time it has used so far."""
-        # What clock_getcpuclockid(3) returns on Linux; Python has no name for it.
-        return time.clock_gettime((~self._process.pid << 3) | 2)
+        return cpu_seconds_of(self._process.pid)
 
     def resident_bytes(self) -> int:
         """Memory it has in RAM at this moment."""
@@ -159,6 +158,18 @@ class ServerProcess:
         self.kill()
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """User and system time that a process has used so far."""
+    # What clock_getcpuclockid(3) returns on Linux; Python has no name for it.
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+class Measured(Protocol):
+    """What is loaded: a server of ours, or an nginx."""
+
+    def cpu_seconds(self) -> float: ...
+
+
 class Driver(Protocol):
     """What loads a server: `benchmarks.load` with requests, `benchmarks.transfers` in bulk."""
 
@@ -197,7 +208,7 @@ def share_of_others(seconds: float, wall_seconds: float) -> float:
     return max(0.0, seconds / wall_seconds / (os.cpu_count() or 1))
 
 
-def measure(process: ServerProcess, load: Driver, seconds: float) -> Sample:
+def measure(process: Measured, load: Driver, seconds: float) -> Sample:
     """Load the server for `seconds` and relate what it used to what it answered.
 
     Every request of the window is answered within it, so nothing is cut off at either end.

@@ -1,6 +1,8 @@
-"""An nginx of our own for the clients to fetch from: own configuration, own port, loopback only.
+"""An nginx of our own: own configuration, own port, loopback only.
 
-It is one process on the generator's core, which it inherits, and it ends with this one.
+The clients fetch from it; it is on the generator's core then, which it inherits.  It is a server of
+static files too, to be measured beside others, on their core.  It is one process and ends with this
+one.
 """
 
 from __future__ import annotations
@@ -17,11 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.measure import START_TIMEOUT_SECONDS, MeasureError
+from benchmarks.measure import START_TIMEOUT_SECONDS, MeasureError, cpu_seconds_of
 from benchmarks.scenarios import HELLO
+from benchmarks.servers import SEARCH_PATH
 
-# nginx is often where only administrators look.
-SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -40,9 +41,12 @@ http {{
     scgi_temp_path {folder}/scgi;
     keepalive_requests 1000000;
     default_type text/plain;
+    sendfile on;
+    tcp_nopush on;
     server {{
         listen 127.0.0.1:{port} backlog=1024;
         location / {{ return 200 "{answer}"; }}
+        location /static/ {{ alias {files}/; }}
     }}
 }}
 """
@@ -61,10 +65,13 @@ def _free_port() -> int:
 class Nginx:
     """A running nginx that answers every GET with HELLO; a context manager that ends it.
 
+    ``files`` is a folder to be found under ``/static/`` (None: nothing is), ``core`` the processor
+    that it is bound to (None: those of this process).
+
     Raises MeasureError when it is not there or does not start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, files: Path | None = None, core: int | None = None) -> None:
         program = shutil.which("nginx", path=SEARCH_PATH)
         if program is None:
             raise MeasureError("nginx is not installed")
@@ -73,7 +80,9 @@ class Nginx:
         folder = Path(self._folder.name)
         configuration = folder / "nginx.conf"
         configuration.write_text(
-            CONFIGURATION.format(folder=folder, port=self.port, answer=HELLO.decode())
+            CONFIGURATION.format(
+                folder=folder, files=files or folder / "none", port=self.port, answer=HELLO.decode()
+            )
         )
         self._process = subprocess.Popen(
             [program, "-e", "stderr", "-p", str(folder), "-c", str(configuration)],
@@ -83,6 +92,8 @@ class Nginx:
             preexec_fn=_end_with_parent,
         )
         try:
+            if core is not None:
+                os.sched_setaffinity(self._process.pid, {core})
             self._wait_until_it_listens()
         except BaseException:
             self.close()
@@ -97,6 +108,10 @@ class Nginx:
             except OSError:
                 time.sleep(0.01)
         raise MeasureError("nginx did not start")
+
+    def cpu_seconds(self) -> float:
+        """User and system time it has used so far."""
+        return cpu_seconds_of(self._process.pid)
 
     def close(self) -> None:
         """End it and remove its folder; harmless when repeated."""

@@ -8,7 +8,7 @@ from statistics import median
 from benchmarks.costs import Cost, CostScenario
 from benchmarks.measure import Sample
 from benchmarks.runs import Ratio
-from benchmarks.scenarios import Target
+from benchmarks.scenarios import GROWN_TARGETS, Target
 from benchmarks.servers import SERVERS
 
 REFERENCE, OURS = "tornado", "tornadic"
@@ -124,10 +124,12 @@ def cost_table(scenario: CostScenario, results: Mapping[str, Mapping[str, Sequen
                 peak = median(c.peak_bytes or 0 for c in samples[name])
                 row.append(f"{peak / 2**20:.1f}")
             rows.append(row)
-        for name, target in case.targets:
-            if name in costs and OURS in costs:
-                beside = f"{case.name}, to {scenario.label(SERVERS[name])}"
-                verdicts += f"\n{beside}: {target.verdict(costs[OURS] / costs[name])}"
+        rates = {name: median(c.per_second for c in each) for name, each in samples.items()}
+        for what, figures, targets in (("", costs, case.targets), (" rate", rates, case.rates)):
+            for name, target in targets:
+                if name in figures and OURS in figures:
+                    beside = f"{case.name}{what}, to {scenario.label(SERVERS[name])}"
+                    verdicts += f"\n{beside}: {target.verdict(figures[OURS] / figures[name])}"
     headings = [
         "case",
         "peer",
@@ -179,5 +181,9 @@ def scaling_table(results: Mapping[str, Mapping[str, Ratio]], targets: Mapping[s
             target = targets.get(grown)
             if name == OURS and target:
                 verdicts += f"\n{grown}: {target.verdict(median_ratio(ratio))}"
+        bound = GROWN_TARGETS.get(grown)
+        if bound and OURS in by_server and REFERENCE in by_server:
+            versus = median(by_server[OURS].after) / median(by_server[REFERENCE].after)
+            verdicts += f"\n{grown}, to Tornado: {bound.verdict(versus)}"
     headings = ("grown", "server", "CPU µs before", "after", "ratio", "")
     return table(headings, rows) + verdicts

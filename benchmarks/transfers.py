@@ -21,6 +21,7 @@ from typing import Self
 from benchmarks.load import (
     ANSWER_TIMEOUT_SECONDS,
     RECEIVE_SIZE,
+    STATUS_OK,
     Answer,
     LoadError,
     LoadResult,
@@ -38,6 +39,9 @@ SEND_SIZES = {"send-64k": 64 * 1024, "send-256k": 256 * 1024, "send-1m": MIB}
 # Long enough that the command and the report do not count, a multiple of the pattern.
 TRANSFER_SIZE = 64 * MIB
 CHECKED_SIZE = 4 * MIB
+# What a server of static files is asked for, also a multiple of the pattern.
+LARGE_NAME = "large.bin"
+LARGE_SIZE = 10 * MIB
 # How far a receiver looks whether what came last is right, also when it only counts.
 TAIL = 64
 
@@ -142,7 +146,7 @@ class PolledSocket:
 
 
 class Transfer:
-    """Transfers over one connection, one after another: what the three kinds have in common.
+    """Transfers over one connection, one after another: what all kinds have in common.
 
     Making one connects and does the checked transfer.  `size` is that of one measured transfer, a
     multiple of the pattern.  Raises OSError and LoadError.
@@ -229,6 +233,36 @@ class FromServer(Transfer):
         tail = min(count, TAIL)
         if buffer[count - tail : count] != PATTERN[-tail:]:
             raise LoadError(f"wrong bytes at the end: {bytes(buffer[count - tail : count])!r}")
+
+
+class Download(Transfer):
+    """The server is an HTTP server, and what it sends is the large static file."""
+
+    def __init__(self, port: int, size: int = LARGE_SIZE) -> None:
+        super().__init__(port, size)
+
+    def transfer(self, size: int, *, checked: bool) -> None:
+        self._socket.send(
+            f"GET /static/{LARGE_NAME} HTTP/1.1\r\nHost: www.example.com\r\n\r\n".encode()
+        )
+        tally = Tally(checked)
+        buffer = bytearray(MIB)
+        view = memoryview(buffer)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += view[: self._socket.receive(buffer)]
+        head, _, begun = head.partition(b"\r\n\r\n")
+        length = f"\r\nContent-Length: {LARGE_SIZE}\r\n".encode()
+        if not head.startswith(STATUS_OK) or length not in head + b"\r\n":
+            raise LoadError(f"wrong answer: {head!r}")
+        tally.add(begun)
+        tail = begun[-TAIL:]
+        while tally.size < LARGE_SIZE:
+            count = self._socket.receive(view[: min(MIB, LARGE_SIZE - tally.size)])
+            tally.add(view[:count])
+            tail = (tail + view[max(0, count - TAIL) : count])[-TAIL:]
+        if tally.report() != expected_report(LARGE_SIZE, checked) or tail != PATTERN[-TAIL:]:
+            raise LoadError(f"wrong bytes: {tally.report()!r}, at the end {tail!r}")
 
 
 class Upload(Transfer):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.tools import program
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,7 @@ class Certificates:
 
 def make_certificates(folder: Path) -> Certificates:
     """Make new certificates and their keys in ``folder``, or skip the test."""
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl command to make certificates with")
+    program("openssl")
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
     server = _make(folder, "server", "/CN=localhost", names)
     client = _make(folder, "client", "/CN=Anne Client", "subjectAltName=email:anne@example.com")

@@ -28,6 +28,7 @@ if not hasattr(select, "epoll"):
 from benchmarks import __main__ as command_line
 from benchmarks import costs as costs_module
 from benchmarks.costs import Case, Cost, run_costs, run_program
+from benchmarks.files import static_folder
 from benchmarks.floors import COST_SCENARIOS
 from benchmarks.load import (
     HTTP,
@@ -43,11 +44,12 @@ from benchmarks.load import (
     unlike_requests,
 )
 from benchmarks.measure import Cores, MeasureError, Sample, ServerProcess, measure
-from benchmarks.nginx import SEARCH_PATH, Nginx
+from benchmarks.nginx import Nginx
 from benchmarks.programs import WrongAnswer, require
 from benchmarks.runs import Plan, Ratio, run_requests
 from benchmarks.scenarios import (
     FORM_FILE,
+    GROWN_TARGETS,
     HELLO,
     REQUEST_SCENARIOS,
     RequestScenario,
@@ -56,13 +58,15 @@ from benchmarks.scenarios import (
     multipart_requests,
     unique_requests,
 )
-from benchmarks.servers import SERVERS, Server, installed
+from benchmarks.servers import SEARCH_PATH, SERVERS, Server, installed
 from benchmarks.tables import cost_table, median_ratio, memory_table, request_table, scaling_table
 from benchmarks.transfers import (
     CHECKED_SIZE,
+    LARGE_SIZE,
     MIB,
     PATTERN,
     SEND_SIZES,
+    Download,
     FromServer,
     Tally,
     ToServer,
@@ -350,6 +354,31 @@ class TestTransfers:
                 assert upload.run(0).requests == 1
             assert process.peak_bytes() > 0
 
+    def test_files_arrive(self) -> None:
+        with (
+            ServerProcess(SERVERS["tornadic"], "static") as process,
+            Download(process.port) as download,
+        ):
+            assert download.run(0).requests == LARGE_SIZE // MIB
+
+    @pytest.mark.parametrize(
+        ("head", "last", "message"),
+        [
+            ("200 OK", b"x", "wrong bytes"),
+            ("206 Partial Content", PATTERN[-1:], "wrong answer"),
+            ("200 OK\r\nX: y", b"", "closed a connection"),
+        ],
+    )
+    def test_a_wrong_file_ends_the_run(self, head: str, last: bytes, message: str) -> None:
+        def answer(connection: socket.socket) -> None:
+            connection.recv(65536)
+            fields = f"HTTP/1.1 {head}\r\nContent-Length: {LARGE_SIZE}\r\n\r\n"
+            with suppress(OSError):  # the other side has seen enough
+                connection.sendall(fields.encode() + (PATTERN * 10)[:-1] + last)
+
+        with transfer_partner(answer) as port, pytest.raises(LoadError, match=message):
+            Download(port)
+
     def test_a_right_report_is_taken(self) -> None:
         def answer(connection: socket.socket) -> None:
             connection.sendall(receive_all(connection, CHECKED_SIZE).report() + b"\n")
@@ -436,6 +465,8 @@ class TestPrograms:
             ("locks", "asyncio"),
             ("locks", "tornadic"),
             ("templates", "tornadic"),
+            ("sessions", "tornadic"),
+            ("rings", "tornadic"),
         ],
     )
     def test_every_case_is_right(
@@ -489,10 +520,29 @@ def test_nginx_answers() -> None:
         connection.close()
 
 
+@pytest.mark.skipif(not shutil.which("nginx", path=SEARCH_PATH), reason="there is no nginx")
+def test_nginx_sends_files() -> None:
+    with Nginx(static_folder(), Cores.choose().server) as nginx, Download(nginx.port) as download:
+        assert download.run(0).requests == LARGE_SIZE // MIB
+        assert nginx.cpu_seconds() > 0
+
+
 class TestCosts:
     @pytest.mark.parametrize(
         ("name", "peer"),
-        [("bulk", "asyncio"), ("upload", "tornadic"), ("coroutines", "tornadic")],
+        [
+            ("bulk", "asyncio"),
+            ("upload", "tornadic"),
+            ("download", "tornadic"),
+            pytest.param(
+                "download",
+                "nginx",
+                marks=pytest.mark.skipif(
+                    not shutil.which("nginx", path=SEARCH_PATH), reason="there is no nginx"
+                ),
+            ),
+            ("coroutines", "tornadic"),
+        ],
     )
     def test_one_round(self, name: str, peer: str) -> None:
         scenario = next(scenario for scenario in COST_SCENARIOS if scenario.name == name)
@@ -524,6 +574,16 @@ class TestCosts:
         assert printed.endswith("send, to Someone: target <= 3/5: 0.610 (not met)")
         alone = cost_table(scenario, {"send": {"tornadic": [ours]}})
         assert "target" not in alone
+
+    def test_a_rate_is_to_be_reached(self) -> None:
+        least = Target(Fraction(4, 5), is_least=True)
+        scenario = replace(
+            COST_SCENARIOS[0], cases=(Case("send", "send-64k", rates=(("tornado", least),)),)
+        )
+        for rate, verdict in ((80.0, "0.800 (met)"), (79.9, "0.799 (not met)")):
+            ours, theirs = (Cost(1.0, each, 1.0, 0.0, 1) for each in (rate, 100.0))
+            printed = cost_table(scenario, {"send": {"tornadic": [ours], "tornado": [theirs]}})
+            assert printed.endswith(f"send rate, to Tornado: target >= 4/5: {verdict}")
 
     def test_what_cannot_run_is_left_out_and_named(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -595,6 +655,10 @@ def test_tables_state_ratio_and_target() -> None:
     assert median_ratio(ratio) == 1.2
     scaling = scaling_table({"routes": {"tornadic": ratio}}, {"routes": Target(Fraction(6, 5))})
     assert scaling.endswith("routes: target <= 6/5: 1.200 (met)")
+    (grown,) = GROWN_TARGETS
+    theirs_grown = Ratio(before=[100.0], after=[240.0])
+    beside = scaling_table({grown: {"tornadic": ratio, "tornado": theirs_grown}}, {})
+    assert beside.endswith(f"{grown}, to Tornado: target <= 1/15: 0.050 (met)")
 
 
 def test_cores_are_ours() -> None:

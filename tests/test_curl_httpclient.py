@@ -11,8 +11,9 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from tests.tools import module
 
-pycurl: Any = pytest.importorskip("pycurl")
+pycurl = module("pycurl")
 pytest.register_assert_rewrite("tests.httpclient.support", "tests.server.logs")
 
 from tests.certificates import Certificates, make_certificates  # noqa: E402

@@ -1,20 +1,12 @@
-"""The demo as a newcomer meets it: its command in a process of its own, its page in a browser.
-
-What a browser does is asked of Chromium, over the pipe of its debugging protocol: there one can
-wait for what the page does, click, and be told of every error that its console shows.
-"""
+"""The demo as a newcomer meets it: its command in a process of its own, its page in a browser."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import functools
 import html
 import http.client
 import json
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,10 +14,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from tests.browser import Page
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 SOURCE = (DEMO / "app.py").read_text("utf-8")
@@ -360,171 +352,30 @@ class TestTheCommand:
 
 # In a browser
 
-CHROMIUM_OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--remote-debugging-pipe",
-]
-
-
-# Puts two descriptors where the browser looks for its commands and answers, and becomes it.
-WIRE = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.dup2(int(sys.argv[2]), 4)
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
-
-
-@functools.cache
-def chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return next(filter(None, map(shutil.which, names)), None)
-
-
-class Browser:
-    """One page of a headless Chromium, and the complaints of its console."""
-
-    def __init__(self, folder: Path) -> None:
-        commands, self._commands = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in _pipe())
-        self._answers, answers = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in _pipe())
-        program = chromium()
-        assert program is not None
-        wire = [sys.executable, "-c", WIRE, str(commands), str(answers)]
-        self._process = subprocess.Popen(
-            [*wire, program, *CHROMIUM_OPTIONS, f"--user-data-dir={folder}"],
-            pass_fds=(commands, answers),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(commands)
-        os.close(answers)
-        self._unread = b""
-        self._number = 0
-        self._session: str | None = None
-        self.complaints: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
-
-    def close(self) -> None:
-        self._session = None
-        self.call("Browser.close")
-        self._process.wait(timeout=20)
-        os.close(self._commands)
-        os.close(self._answers)
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call a method of the protocol; return its result."""
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session is not None:
-            message["sessionId"] = self._session
-        os.write(self._commands, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
-            if answer.get("id") == self._number:
-                assert "error" not in answer, answer
-                result: dict[str, Any] = answer["result"]
-                return result
-            self._note(answer)
-
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._unread:
-            more = os.read(self._answers, 65536)
-            assert more, "the browser has ended"
-            self._unread += more
-        first, _, self._unread = self._unread.partition(b"\0")
-        message: dict[str, Any] = json.loads(first)
-        return message
-
-    def _note(self, event: dict[str, Any]) -> None:
-        method, data = event["method"], event.get("params", {})
-        if method == "Runtime.exceptionThrown":
-            self.complaints.append(str(data["exceptionDetails"]))
-        elif method == "Runtime.consoleAPICalled" and data["type"] in ("error", "warning"):
-            self.complaints.append(str(data["args"]))
-        elif method == "Log.entryAdded" and data["entry"]["level"] in ("error", "warning"):
-            self.complaints.append(str(data["entry"]))
-
-    def run(self, script: str) -> Any:
-        """The value of a JavaScript expression, once it is there if it is a promise."""
-        answer = self.call(
-            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
-        )
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
-
-    def open(self, address: str) -> None:
-        """Load a page, and all it refers to."""
-        self.call("Page.navigate", url=address)
-        self.wait_until(f"location.href === {json.dumps(address)}")
-        self.wait_until("document.readyState === 'complete'")
-
-    def wait_until(self, condition: str) -> None:
-        """Wait until an expression is true; it is asked again every 10 ms."""
-        self.run(
-            "new Promise(done => { const ask = () => "
-            f"({condition}) ? done() : setTimeout(ask, 10); ask(); }})"
-        )
-
-    def text(self, identifier: str) -> str:
-        text: str = self.run(f"document.getElementById('{identifier}').textContent")
-        return text
-
-
-def _pipe() -> Iterator[int]:
-    """The two ends of a pipe; each is closed when the next is asked for."""
-    for end in os.pipe():
-        yield end
-        os.close(end)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if chromium() is None:
-        pytest.skip("no Chromium is installed to load the page in")
-    browser = Browser(tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
-
-
 MEASURED = "/^\\d+ requests, /.test(document.getElementById('measured').textContent)"
 
 
 class TestInABrowser:
     @pytest.fixture
-    def page(self, browser: Browser, demo: Demo) -> Iterator[Browser]:
-        """The page, loaded and measured; its console must be silent to the end."""
-        browser.complaints.clear()
-        browser.open(f"{demo.address}/")
-        browser.wait_until(MEASURED)
-        yield browser
-        assert browser.complaints == []
+    def page(self, page: Page, demo: Demo) -> Page:
+        """The page, loaded and measured."""
+        page.open(f"{demo.address}/")
+        page.wait_until(MEASURED)
+        return page
 
-    def test_measures_at_once(self, page: Browser) -> None:
+    def test_measures_at_once(self, page: Page) -> None:
         assert page.text("measured") == "100 requests, 4 at once"
         for name in ("rate", "median", "slow", "cpu"):
             assert float(page.text(name).replace(",", "")) > 0
         assert page.run("document.querySelectorAll('#histogram rect').length") > 0
 
-    def test_measures_when_asked(self, page: Browser) -> None:
+    def test_measures_when_asked(self, page: Page) -> None:
         page.run("document.querySelector('[name=lanes]').value = '1'")
         page.run("document.querySelector('#measure button').click()")
         page.wait_until("document.getElementById('measured').textContent.startsWith('500 ')")
         assert page.text("measured") == "500 requests, 1 at once"
 
-    def test_shows_the_stream_as_it_comes(self, page: Browser) -> None:
+    def test_shows_the_stream_as_it_comes(self, page: Page) -> None:
         page.run("document.getElementById('listen').click()")
         page.wait_until("document.querySelectorAll('#story span').length > 2")
         assert page.text("listen") == "Stop"
@@ -533,7 +384,7 @@ class TestInABrowser:
         assert page.text("heard").startswith("Stopped: ")
         assert page.text("story").startswith("A tornado starts")
 
-    def test_remembers_a_name(self, page: Browser, demo: Demo) -> None:
+    def test_remembers_a_name(self, page: Page, demo: Demo) -> None:
         page.run("document.querySelector('[name=name]').value = '<b>Zoë'")
         page.run("document.querySelector('#visitor button').click()")
         page.wait_until("!document.getElementById('answer').hidden")
@@ -547,7 +398,7 @@ class TestInABrowser:
         assert page.run("document.querySelector('[name=name]').value") == ""
         page.wait_until(MEASURED)
 
-    def test_compares_colours(self, page: Browser) -> None:
+    def test_compares_colours(self, page: Page) -> None:
         assert json.loads(page.text("ratio"))["level"] == "AA"
         page.run("document.querySelector('[name=text]').value = '#000000'")
         page.run(
@@ -561,7 +412,7 @@ class TestInABrowser:
         )
 
     @pytest.mark.parametrize("width", [320, 390, 834, 1280])
-    def test_fits_the_screen(self, page: Browser, width: int) -> None:
+    def test_fits_the_screen(self, page: Page, width: int) -> None:
         page.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -572,7 +423,7 @@ class TestInABrowser:
         page.run("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert page.run("document.documentElement.scrollWidth") <= width
 
-    def test_everything_has_a_name(self, page: Browser) -> None:
+    def test_everything_has_a_name(self, page: Page) -> None:
         """A screen reader finds no field, button, link or region without one."""
         nodes = page.call("Accessibility.getFullAXTree")["nodes"]
         roles = ("button", "link", "textbox", "checkbox", "combobox", "ColorWell", "region", "img")

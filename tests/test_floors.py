@@ -22,7 +22,15 @@ ROOT: Final = Path(tornadic.__file__).parent
 
 FLOORS: Final[dict[int, list[str]]] = {
     0: ["tornadic", "tornadic._version"],
-    1: ["util", "escape", "log", "options", "_locale_data"],
+    1: [
+        "util",
+        "escape",
+        "log",
+        "options",
+        "_locale_data",
+        "frames.masking",
+        "frames._masking",
+    ],
     2: ["ioloop", "_yieldable", "concurrent", "gen", "_waiters", "locks", "queues", "platform"],
     3: [
         "process",
@@ -33,17 +41,37 @@ FLOORS: Final[dict[int, list[str]]] = {
         "tcpclient",
         "platform.caresresolver",
     ],
-    4: ["http", "httputil"],
+    4: ["http", "httputil", "frames"],
     5: [
         "http1connection",
         "httpserver",
         "httpclient",
         "simple_httpclient",
         "curl_httpclient",
-        "websocket",
     ],
-    6: ["web", "routing", "template", "locale", "auth", "autoreload", "testing", "wsgi"],
-    7: ["sessions", "forms", "middleware", "hashring", "mysql", "compat", "cli", "__main__"],
+    6: [
+        "web",
+        "websocket",
+        "eventsource",
+        "routing",
+        "template",
+        "locale",
+        "auth",
+        "autoreload",
+        "testing",
+        "wsgi",
+    ],
+    7: [
+        "sessions",
+        "channels",
+        "forms",
+        "middleware",
+        "hashring",
+        "mysql",
+        "compat",
+        "cli",
+        "__main__",
+    ],
 }
 FLOOR_OF: Final = {name: floor for floor, names in FLOORS.items() for name in names}
 
@@ -152,7 +180,10 @@ def test_every_module_has_a_floor() -> None:
     assert modules <= rooms
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.split(".")[0] == "http"])
+PROTOCOLS: Final = [name for name in FILES if name.split(".")[0] in ("http", "frames")]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
 def test_protocols_are_pure(name: str) -> None:
     found = imports_of(name)
     assert not {one.split(".")[0] for one in found} & IMPURE
@@ -172,8 +203,7 @@ def test_the_face_of_the_protocols() -> None:
 
 def test_protocols_load_no_socket() -> None:
     # Not even by way of something else that they import.
-    rooms = sorted(name for name in FILES if name.split(".")[0] == "http")
-    code = "import sys\n" + "".join(f"import tornadic.{name}\n" for name in rooms)
+    code = "import sys\n" + "".join(f"import tornadic.{name}\n" for name in PROTOCOLS)
     code += "print(sorted({'asyncio', 'socket', 'ssl', 'selectors'} & set(sys.modules)))"
     command = [sys.executable, "-c", code]
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)

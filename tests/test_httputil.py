@@ -197,12 +197,17 @@ class TestArgumentsOfARequest:
 
     def test_nothing_is_parsed_that_nobody_reads(self) -> None:
         headers = {"Content-Type": "multipart/form-data", "Cookie": "a=" + "\\" * 100}
-        request = request_for("/?" + "&" * 2000, headers=headers, body=b"no form")
+        request = request_for("/?\u20ac", headers=headers, body=b"no form")
         assert request.path == "/"
         assert "HTTPServerRequest" in repr(request)
         for name in ("arguments", "query_arguments", "body_arguments", "files"):
             with pytest.raises(HTTPInputError):
                 getattr(request, name)
+
+    def test_a_query_of_too_many_fields_is_told_when_it_is_made(self) -> None:
+        assert request_for("/?" + "&" * 999).arguments == {}
+        with pytest.raises(HTTPInputError):
+            request_for("/?" + "&" * 1000)
 
     def test_can_be_assigned(self) -> None:
         request = request_for("/?a=1", headers={"Content-Type": FORM}, body=b"b=2")

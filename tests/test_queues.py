@@ -855,6 +855,38 @@ class TestSubclasses:
 
         asyncio.run(main())
 
+    def test_an_item_that_is_waited_for_goes_through_them_too(self) -> None:
+        class Noting(Queue[int]):
+            def _put(self, item: int) -> None:
+                noted.append(item)
+                super()._put(item)
+
+        class Doubling(Queue[int]):
+            def _get(self) -> int:
+                return 2 * super()._get()
+
+        class Closed(Queue[int]):
+            def full(self) -> bool:
+                return True
+
+        noted: list[int] = []
+
+        async def main() -> None:
+            for kind, expected in ((Noting, 7), (Doubling, 14)):
+                queue = kind()
+                getting = await started(queue.get())
+                queue.put_nowait(7)
+                assert await getting == expected
+                assert queue._unfinished_tasks == 1
+            closed = Closed()
+            getting = await started(closed.get())
+            with pytest.raises(QueueFull):
+                closed.put_nowait(1)
+            await cancel(getting)
+
+        asyncio.run(main())
+        assert noted == [7]
+
     def test_methods_that_others_go_through(self) -> None:
         class Ring(Queue[int]):
             """Forgets the oldest where there is no room."""

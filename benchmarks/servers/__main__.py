@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from benchmarks.scenarios import STREAM_APPS
+from benchmarks.scenarios import STREAM_APPS, WEBSOCKET_APP
 from benchmarks.servers import SERVERS, Server
 
 BACKLOG = 4096
@@ -36,6 +36,8 @@ async def _serve(server: Server, listener: socket.socket, app: str, routes: int)
         loop.call_soon_threadsafe(ended.set)
 
     name = server.streams if app in STREAM_APPS else server.module
+    if app == WEBSOCKET_APP:
+        name = server.websockets
     module = importlib.import_module(f"benchmarks.servers.{name}")
     serving = asyncio.ensure_future(module.serve(listener, app, routes))
     # Blocked outside the interpreter lock, this thread costs the server nothing.

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from benchmarks.pages import JINJA_TEMPLATES, VALUES
 from benchmarks.servers.asgi import run_uvicorn
 
 
@@ -31,8 +33,24 @@ async def json_item(request: Request) -> JSONResponse:
     )
 
 
+def page_of_rows() -> Callable[[Request], Response]:
+    """A handler that renders by Jinja2, as Starlette's documentation shows."""
+    import jinja2
+    from starlette.templating import Jinja2Templates
+
+    loader = jinja2.DictLoader(JINJA_TEMPLATES)
+    templates = Jinja2Templates(env=jinja2.Environment(loader=loader, autoescape=True))
+
+    async def page(request: Request) -> Response:
+        return templates.TemplateResponse(request, "list.html", VALUES)
+
+    return page
+
+
 def make_app(app: str) -> Starlette:
     """The application called `app`."""
+    if app == "page":
+        return Starlette(routes=[Route("/", page_of_rows())])
     route = {
         "hello": Route("/", hello),
         "unique": Route("/{path:path}", hello),

@@ -11,16 +11,11 @@ import asyncio
 import os
 import socket
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from benchmarks.scenarios import (
-    FORM,
-    FORM_FILE_EDGE,
-    STATIC_FILE,
-    STATIC_MODIFIED_SECONDS,
-    STATIC_NAME,
-)
+from benchmarks.files import static_folder
+from benchmarks.pages import TORNADO_TEMPLATES, VALUES
+from benchmarks.scenarios import FORM, FORM_FILE_EDGE
 from benchmarks.transfers import Tally
 
 _package = os.environ["BENCH_PACKAGE"]
@@ -36,6 +31,11 @@ class HelloHandler(web.RequestHandler):
 class AnyPathHandler(web.RequestHandler):
     def get(self, path: str) -> None:
         self.write("Hello, world!")
+
+
+class PageHandler(web.RequestHandler):
+    def get(self) -> None:
+        self.render("list.html", **VALUES)
 
 
 class AsyncHandler(web.RequestHandler):
@@ -87,22 +87,13 @@ class UploadHandler(web.RequestHandler):
         self.write(self.tally.report())
 
 
-def static_folder() -> Path:
-    """The folder with the file that is asked for; it stays, for servers end abruptly."""
-    folder = Path(__file__).resolve().parents[2] / "build" / "benchmarks-static"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / STATIC_NAME
-    path.write_bytes(STATIC_FILE)
-    os.utime(path, (STATIC_MODIFIED_SECONDS, STATIC_MODIFIED_SECONDS))
-    return folder
-
-
 def make_app(app: str, routes: int) -> Any:
     """The application called `app`, with its route among `routes` others (the last of them)."""
     rules: dict[str, list[tuple[Any, ...]]] = {
         "hello": [("/", HelloHandler)],
         "unique": [("/(.*)", AnyPathHandler)],
         "async": [("/", AsyncHandler)],
+        "page": [("/", PageHandler)],
         "json": [("/api/([^/]+)/items/([0-9]+)", JSONHandler)],
         "form": [("/form", FormHandler)],
         "multipart": [("/form", MultipartHandler)],
@@ -115,6 +106,9 @@ def make_app(app: str, routes: int) -> Any:
         "regexes": [(f"/section{n}/([0-9]+)", AnyPathHandler) for n in reversed(range(routes))],
     }
     settings: dict[str, Any] = {"xsrf_cookies": app == "form"}
+    if app == "page":
+        template = import_module(f"{_package}.template")
+        settings["template_loader"] = template.DictLoader(TORNADO_TEMPLATES, whitespace="all")
     if app == "static":
         settings["static_path"] = str(static_folder())
     return web.Application(rules[app], **settings)

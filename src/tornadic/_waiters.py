@@ -212,6 +212,28 @@ class Line(deque[Any]):
                 return future
         return None
 
+    def give(self, value: Any) -> bool:
+        """Serve who waits longest with ``value``; whether anybody waits.
+
+        `next` and `serve` in one, for a line of nothing but waiters.
+        """
+        while self:
+            future = self.popleft()
+            if future.done():
+                continue
+            suspended = future._suspended
+            if suspended is None:
+                _set_result(future, value)
+            elif suspended.cancelled():
+                continue
+            else:
+                _set_result(future, value)
+                _set_result(suspended, None)
+            if future._timer is not None:
+                future._stop_timer()
+            return True
+        return False
+
     def waiting(self) -> int:
         """Return how many wait."""
         return sum(not future.done() for future in self)

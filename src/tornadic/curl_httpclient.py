@@ -67,8 +67,10 @@ class CurlError(HTTPClientError):
 class _Transfer:
     """A request on its way, and what has come of it.
 
-    ``bound`` is the largest body, in bytes.
+    ``max_buffer_size``: bytes that may wait for a ``streaming_callback``; then libcurl pauses.
     """
+
+    max_buffer_size = MAX_UNDELIVERED
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class _Transfer:
     def take_body(self, piece: bytes) -> int:
         """Take a piece of the body; a number other than its length ends or pauses it."""
         callback = self.request.streaming_callback
-        if callback is not None and self._undelivered > MAX_UNDELIVERED:
+        if callback is not None and self._undelivered > self.max_buffer_size:
             self._is_paused = True
             paused: int = pycurl.WRITEFUNC_PAUSE
             return paused

@@ -10,6 +10,7 @@ import asyncio
 import copy
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from tornadic.http.headers import HTTPHeaders
@@ -152,6 +153,18 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             await next(iter(self._connections)).close()
 
 
+def _is_address(text: str) -> bool:
+    """Whether ``text`` is an address as a proxy writes it.
+
+    The system also takes ``1`` and ``0300.0.2.1`` for addresses, and others for other ones.
+    """
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text or is_valid_ip(text)
+
+
 class _RequestContext:
     """What the server knows of a connection."""
 
@@ -184,7 +197,7 @@ class _RequestContext:
             if ip not in self.trusted:
                 break
         ip = headers.get("X-Real-Ip", ip)
-        if is_valid_ip(ip):
+        if _is_address(ip):
             self.remote_ip = ip
         scheme: str = headers.get("X-Scheme", headers.get("X-Forwarded-Proto", self.protocol))
         scheme = scheme.rpartition(",")[2].strip()

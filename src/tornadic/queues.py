@@ -75,6 +75,14 @@ class Queue(Generic[_T]):
     _queue: Any = None
     # So many items at its head were given out, and came back.
     _returned = 0
+    # Whether an item that somebody waits for need not pass through the container.
+    _hands_over = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._hands_over = (
+            cls._put is Queue._put and cls._get is Queue._get and cls.full is Queue.full
+        )
 
     def __init__(self, maxsize: int = 0) -> None:
         if maxsize is None:
@@ -140,10 +148,16 @@ class Queue(Generic[_T]):
 
         Raises `QueueFull` if there is no room.
         """
+        getters = self._getters
+        if getters and not self._queue and self._hands_over and getters.give(item):
+            if not self._unfinished_tasks:
+                self._finished.clear()
+            self._unfinished_tasks += 1
+            return
         if self.full():
             raise QueueFull
         self._insert(item)
-        if self._getters:
+        if getters:
             self._feed()
 
     def get(self, timeout: float | datetime.timedelta | None = None) -> Awaitable[_T]:

@@ -2,8 +2,7 @@
 
 Nothing here knows about sockets, loops or HTTP.  The one class that users meet is `Configurable`:
 its ``configure`` method becomes part of `.AsyncHTTPClient`, `.IOLoop`, `.Resolver` and their kin.
-Two helpers are on hot paths and written for speed: WebSocket masking, which picks the faster of
-two pure-Python methods by size, and `GzipDecompressor`, which copies each input byte a bounded
+`GzipDecompressor` is on a hot path and written for speed: it copies each input byte a bounded
 number of times however the stream is cut into members.
 """
 
@@ -21,6 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import getfullargspec
 from types import TracebackType
 from typing import Any, NoReturn
+
+from tornadic.frames import masking
 
 __all__ = [
     "ArgReplacer",
@@ -51,6 +52,11 @@ _GZIP_MAGIC = b"\x1f\x8b"
 # zlib hands back what follows the end of a member as a copy.  Feeding it at most this many bytes
 # at a time keeps a stream of many tiny members from costing quadratic time.
 _GZIP_FEED_SIZE = 16384
+
+
+# Names of Tornado's that programs import, though they have no business with them.
+_websocket_mask = masking.mask
+_websocket_mask_python = masking.mask_in_python
 
 
 class ObjectDict(dict[str, Any]):
@@ -361,36 +367,6 @@ class ArgReplacer:
 def timedelta_to_seconds(td: datetime.timedelta) -> float:
     """Return ``td.total_seconds()``."""
     return td.total_seconds()
-
-
-def _xor(data: bytes, pad: bytes) -> bytes:
-    size = len(data)
-    return (int.from_bytes(data, "little") ^ int.from_bytes(pad, "little")).to_bytes(size, "little")
-
-
-# _XOR_TABLES[k] is the table that makes bytes.translate() XOR every byte with k.
-_XOR_TABLES = tuple(_xor(bytes(range(256)), bytes([key]) * 256) for key in range(256))
-# Up to about this size one XOR of two big integers beats four translations of every fourth byte.
-_MASK_BY_INTEGER = 400
-
-
-def _websocket_mask_python(mask: bytes, data: bytes) -> bytes:
-    """Mask or unmask a WebSocket payload (RFC 6455 section 5.3): XOR it with the repeated mask.
-
-    Raises `ValueError` unless ``mask`` has four bytes.
-    """
-    if len(mask) != 4:
-        raise ValueError("mask must be 4 bytes")
-    size = len(data)
-    if size <= _MASK_BY_INTEGER:
-        return _xor(data, (mask * (size // 4 + 1))[:size])
-    masked = bytearray(data)
-    for offset, key in enumerate(mask):
-        masked[offset::4] = masked[offset::4].translate(_XOR_TABLES[key])
-    return bytes(masked)
-
-
-_websocket_mask = _websocket_mask_python
 
 
 def doctests() -> unittest.TestSuite:

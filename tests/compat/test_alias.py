@@ -17,6 +17,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
+from tests.tools import module
 
 import tornadic
 
@@ -70,7 +71,7 @@ class TestPackage:
         assert values == {"__version__": tornadic.__version__}
 
     def test_no_public_module_is_left_out(self) -> None:
-        private = {"__main__", "cli", "http"}
+        private = {"__main__", "cli", "frames", "http"}
         present = {module.name for module in iter_modules(tornadic.__path__)}
         hidden = {name for name in present if name.startswith("_")}
         assert present - private - hidden == set(tornadic.__all__)
@@ -213,7 +214,85 @@ class TestIdentity:
         )
 
 
+class TestHashRing:
+    PROGRAM = """
+        from hash_ring import HashRing
+        import hash_ring, importlib, sys, tornado.hashring, tornadic.hashring
+        assert hash_ring is tornado.hashring is tornadic.hashring
+        assert hash_ring.__spec__.name == "tornado.hashring"
+        importlib.reload(tornado.hashring)
+        print(HashRing(["a", "b"]).get_node("key"))
+    """
+
+    def test_the_ring_has_the_name_that_programs_know(self, run: Run, tmp_path: Path) -> None:
+        # Even where the package itself is installed.
+        (tmp_path / "hash_ring.py").write_text("raise SystemExit('the other one')")
+        assert run(with_alias(self.PROGRAM)) in ("a\n", "b\n")
+
+    def test_in_a_child_process(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "child.py").write_text(textwrap.dedent(self.PROGRAM))
+        parent = """
+            from tornadic.compat import install_as_tornado
+            install_as_tornado(child_processes=True)
+            import subprocess, sys
+            subprocess.run([sys.executable, "-W", "error", "child.py"], check=True)
+        """
+        assert run(parent) in ("a\n", "b\n")
+
+    def test_without_the_alias_the_name_is_not_ours(self, run: Run) -> None:
+        program = "import tornadic.hashring, importlib.util\n"
+        assert run(program + "print(importlib.util.find_spec('hash_ring'))") == "None\n"
+
+
+class TestTornadoMySQL:
+    def test_has_the_name_that_programs_know(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "tornado_mysql.py").write_text("raise SystemExit('the other one')")
+        program = """
+            from tornado_mysql import pools
+            from tornado_mysql.cursors import DictCursor
+            import tornado_mysql.err, tornado_mysql, tornado.mysql.pools, tornadic.mysql.cursors
+            assert pools is tornado_mysql.pools is tornado.mysql.pools
+            assert tornado_mysql is tornado.mysql is tornadic.mysql
+            assert DictCursor is tornadic.mysql.cursors.DictCursor
+            assert tornado_mysql.__spec__.name == "tornado.mysql"
+            assert tornado_mysql.err.__spec__.name == "tornado.mysql.err"
+            try:
+                import tornado_mysql.no_such_module
+            except ModuleNotFoundError as error:
+                print("no_such_module" in str(error))
+        """
+        assert run(with_alias(program)) == "True\n"
+
+
 class TestRefusals:
+    def test_the_real_tornado_beside(self, run: Run) -> None:
+        # Of all its modules none is reached, not even those that Tornadic does not have.
+        module("tornado")
+        run(
+            with_alias(
+                """
+                import importlib, importlib.metadata, importlib.util, os, sys, tornadic
+                [folder] = tornadic.__path__
+                files = importlib.metadata.files("tornado")
+                theirs = [file for file in files if file.suffix == ".py"]
+                assert len(theirs) > 50
+                reached = 0
+                for file in theirs:
+                    name = ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+                    if name.split(".")[0] != "tornado":
+                        continue
+                    try:
+                        module = importlib.import_module(name)
+                    except ImportError:
+                        continue
+                    reached += 1
+                    assert module is sys.modules["tornadic" + name[7:]], name
+                    assert os.path.commonpath([module.__file__, folder]) == folder, name
+                assert reached > 20
+                """
+            ),
+        )
+
     def test_an_installed_tornado_is_never_reached(self, run: Run, tmp_path: Path) -> None:
         real = tmp_path / "site" / "tornado"
         (real / "test").mkdir(parents=True)

@@ -109,6 +109,42 @@ BAD_FIELDS: Final = [
     b"X\xe9: 1",
     b"",
 ]
+BAD_FRAMING: Final = [
+    b"Content-Length: -5",
+    b"Content-Length: 5;",
+    b"Content-Length: 1_0",
+    b"Content-Length: 5\r\nContent-Length: 5",
+    b"Content-Length: 5\r\nContent-Length: 6",
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    b"Content-Length: \xb25",
+    b"Content-Length\x00: 5",
+    b"Content-Length:\x0b5",
+    b"Transfer-Encoding: chunked, chunked",
+    b"Transfer-Encoding: chunked, identity",
+    b"Transfer-Encoding: identity, chunked",
+    b"Transfer-Encoding: chunked;q=1",
+    b"Transfer-Encoding: chunked,",
+    b'Transfer-Encoding: "chunked"',
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding:\r\n chunked",
+    b"Transfer-Encoding: chunked\xa0",
+    b"Transfer-Encoding: \xe7hunked",
+]
+BAD_SIZES: Final = [
+    b"0x%b",
+    b"+%b",
+    b"-%b",
+    b" %b",
+    b"%b ",
+    b"%b\t",
+    b"%b\x0b",
+    b"%b_0",
+    b"%bg",
+    b"%b,%b",
+    b"\x00%b",
+]
+BAD_LINE_ENDS: Final = [b"", b"\n", b"\n", b"\r", b"\n\r", b"\r\r\n", b"\r\n\r\n", b"xx", b"\x85"]
 HOSTS: Final = [b"Host: example.com", b"host: a", b"Host: 127.0.0.1:8888", b"HOST:[::1]:80"]
 BODIES: Final = [
     b"",
@@ -202,19 +238,20 @@ class Grammar:
             lines.append(
                 random.choice([b"Transfer-Encoding: chunked"] * 3 + [b"TRANSFER-encoding:CHUNKED"])
             )
-            body = self._chunks()
+            body = self._chunks(bad)
         elif of_responses and kind < 0.7:
             body = random.choice(BODIES)
         if random.random() < 0.2:
             lines.insert(random.randrange(len(lines) + 1), random.choice(FRAMING_FIELDS[:4]))
         if bad and random.random() < 0.4:
-            pool = BAD_FIELDS if random.random() < 0.6 else FRAMING_FIELDS
+            pool = random.choice([BAD_FIELDS, BAD_FIELDS, BAD_FRAMING, FRAMING_FIELDS])
             lines.insert(random.randrange(len(lines) + 1), random.choice(pool))
         head = b"\r\n".join([start, *lines, b"", b""])
         return b"\r\n" * (random.random() < 0.05) + head + body
 
-    def _chunks(self) -> bytes:
+    def _chunks(self, bad: bool) -> bytes:
         random = self.random
+        end = random.choice(BAD_LINE_ENDS) if bad and random.random() < 0.5 else b"\r\n"
         wire = b""
         for _ in range(random.choice([0, 1, 1, 2, 3, 30])):
             piece = random.choice(BODIES[1:])[: random.choice([1, 5, 300])]
@@ -224,7 +261,12 @@ class Grammar:
             extension = random.choice(
                 [b"", b"", b"", b";", b';a="b"', b"; \xff", b";" + b"e" * 253]
             )
-            wire += digits + extension + b"\r\n" + piece + b"\r\n"
+            if bad and random.random() < 0.2:
+                digits = random.choice(BAD_SIZES).replace(b"%b", digits)
+            # One of the two at most: if both were wrong, whoever takes the first is not found out.
+            first, second = random.choice([(end, b"\r\n"), (b"\r\n", end)])
+            wire += digits + extension + first + piece + second
+            end = b"\r\n"
         trailers = random.choice([b"", b"", b"", b"X: 1\r\n", b"Content-Length: 5\r\nX:\r\n"])
         return wire + random.choice([b"0", b"0", b"000", b"0;x"]) + b"\r\n" + trailers + b"\r\n"
 

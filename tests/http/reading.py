@@ -60,6 +60,10 @@ class Reading:
         return self.events
 
 
+# Fields that are asked for without need, and may have to be taken apart for that.
+OTHERS = ("If-Modified-Since", "If-Range", "Range")
+
+
 class Listener:
     """Feeds ``reader`` and takes its events at once.
 
@@ -108,9 +112,9 @@ class Listener:
         reader = self.reader
         if event is HEAD:
             headers = reader.headers
-            peeked = {name: headers.peek(name) for name in URGENT}
+            peeked = {name: headers.peek(name) for name in (*URGENT, *OTHERS)}
             fields = tuple(headers.get_all())
-            assert peeked == {name: headers.get(name) for name in URGENT}
+            assert peeked == {name: headers.get(name) for name in peeked}
             self.events.append(Head(tuple(reader.start_line), fields, reader.framing))
             for name, _ in fields:
                 headers.add(name, "spoilt")

@@ -9,6 +9,7 @@ import copy
 import pickle
 import string
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -430,3 +431,26 @@ class TestWaiting:
         for headers in (HTTPHeaders(), HTTPHeaders.__new__(HTTPHeaders)):
             with pytest.raises(AttributeError, match="nothing"):
                 getattr(headers, "nothing")  # noqa: B009
+
+
+def pairs_of(fields: dict[str, Any]) -> list[tuple[str, Any]]:
+    return list(fields.items())
+
+
+def test_a_list_of_values_is_as_many_lines() -> None:
+    headers = HTTPHeaders({"set-cookie": ["a=1", b"b=2"], "X": ["one"], "Y": []})
+    assert list(headers.get_all()) == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X", "one")]
+    for name, values in pairs_of({"X": ["1", "2"], "set-cookie": ()}):
+        headers[name] = values
+    assert list(headers.get_all()) == [("X", "1"), ("X", "2")]
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [(["a", "b\r\nX: y"], ValueError), (["a", 1], TypeError), ([["a"]], TypeError)],
+)
+def test_each_value_of_a_list_is_checked(values: Any, error: type[Exception]) -> None:
+    headers = HTTPHeaders({"X": "before"})
+    with pytest.raises(error):
+        headers.update({"X": values})
+    assert dict(headers) == {"X": "before"}

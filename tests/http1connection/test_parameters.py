@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from tests.http1connection.support import Program, post, run, served
+from tests.http1connection.support import OK, Program, post, run, served
 from tests.server.logs import Log
 
 from tornadic.http1connection import HTTP1ConnectionParameters
@@ -78,7 +78,7 @@ def test_a_body_of_no_bytes_is_all_that_may_come(log: Log, body: bytes) -> None:
             if body:
                 await peer.reads_refusal(413)
             else:
-                await peer.reads(b"HTTP/1.1 200 OK\r\n")
+                await peer.reads(OK)
 
     run(main)
     if body:

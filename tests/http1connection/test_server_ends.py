@@ -33,7 +33,7 @@ from tornadic.http1connection import (
     HTTP1ServerConnection,
 )
 from tornadic.httputil import HTTPOutputError
-from tornadic.iostream import IOStream
+from tornadic.iostream import IOStream, StreamClosedError
 
 
 async def outlast(params: HTTP1ConnectionParameters) -> None:
@@ -521,3 +521,27 @@ def test_a_connection_that_is_closed_is_let_go(call: str) -> None:
             assert found() is None
 
     run(main)
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_behind_a_refusal_a_program_writes_in_vain(log: Log, encoded: bool) -> None:
+    async def main() -> None:
+        program = Program()
+        async with served(program) as (_, peer):
+            peer.send(message("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked") + b"1")
+            await until(lambda: program.takers)
+            conn = program.takers[0].conn
+            peer.send(b"z\r\n")
+            await until(lambda: program.takers[0].ends)
+            assert program.takers[0].ends == ["closed"]
+            if encoded:
+                sent = [conn.write(OK)]
+            else:
+                sent = [head(conn, b"la", {"Content-Length": "4"}), conn.write(b"te")]
+            for future in sent:
+                assert isinstance(future.exception(), StreamClosedError)
+            conn.finish()
+            await peer.reads_refusal(400)
+
+    run(main)
+    log.allow(1)

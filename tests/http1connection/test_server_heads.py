@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.http1connection.support import (
     OK,
+    OK_AND_CLOSE,
     Program,
     Taker,
     get,
@@ -90,7 +91,7 @@ def test_any_number_of_informational_heads_come_before() -> None:
     informed = b"".join(b"HTTP/1.1 %d OK\r\nX: y\r\n\r\n" % code for code in (103, 102, 103))
     answers(get(), informed + OK, on_finish)
     # By HTTP/1.0 they would be taken for the answer.
-    answers(get(version="HTTP/1.0"), OK, on_finish, goes_on=False)
+    answers(get(version="HTTP/1.0"), OK_AND_CLOSE, on_finish, goes_on=False)
 
 
 def test_an_informational_head_says_nothing_of_the_end_of_the_connection() -> None:
@@ -203,7 +204,7 @@ def test_a_head_that_the_program_has_encoded_is_framed_like_any() -> None:
     on_finish = written(b"HTTP/1.1 404 No\r\nX: y\r\nX: z\r\n\r\n", b"abc", b"d")
     chunked = b"HTTP/1.1 404 No\r\nX: y\r\nX: z\r\nTransfer-Encoding: chunked\r\n\r\n"
     answers(get(), chunked + b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n", on_finish)
-    until_close = b"HTTP/1.1 404 No\r\nX: y\r\nX: z\r\n\r\nabcd"
+    until_close = b"HTTP/1.1 404 No\r\nX: y\r\nX: z\r\nConnection: close\r\n\r\nabcd"
     answers(get(version="HTTP/1.0"), until_close, on_finish, goes_on=False)
 
 

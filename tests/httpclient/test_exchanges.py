@@ -24,6 +24,7 @@ from tests.httpclient.support import (
     until,
 )
 from tests.server.logs import Log
+from tests.tools import module
 
 from tornadic import __version__, gen
 from tornadic.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
@@ -577,7 +578,7 @@ def compressed(coding: str, data: bytes) -> bytes:
         name = "brotli"
     else:
         name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-    made: bytes = pytest.importorskip(name).compress(data)
+    made: bytes = module(name).compress(data)
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
+from collections.abc import Awaitable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,8 +30,13 @@ from tornadic.iostream import UnsatisfiableReadError
 from tornadic.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 
-def refused(answer: bytes, log: Log | None, *, error: type = HTTPStreamClosedError, **arguments):  # type: ignore[no-untyped-def]
-    """``answer`` makes a fetch fail with ``error``, and the connection is closed."""
+def refused(  # type: ignore[no-untyped-def]
+    answer: bytes, log: Log | None, *, error: type | None = HTTPStreamClosedError, **arguments
+):
+    """``answer`` makes a fetch fail with ``error``, and the connection is closed.
+
+    ``error`` None: what is malformed, or else what is too long.
+    """
 
     async def main() -> None:
         async def handle(conn: Conn) -> None:
@@ -40,13 +46,42 @@ def refused(answer: bytes, log: Log | None, *, error: type = HTTPStreamClosedErr
 
         async with serving(handle) as server, client(max_clients=1, **arguments) as http:
             found = await fails(http.fetch(server.url()))
-            assert type(found) is error
+            due = (HTTPStreamClosedError, UnsatisfiableReadError) if error is None else (error,)
+            assert type(found) in due
             assert not http.active and not len(http._pool)
             await until(lambda: server.closed == 1)
 
     run(main)
     if log is not None:
-        log.one("too long" if error is UnsatisfiableReadError else "Malformed HTTP message")
+        if error is None:
+            log.at_most_one()
+        else:
+            log.one("too long" if error is UnsatisfiableReadError else "Malformed HTTP message")
+
+
+def refused_forever(start: bytes, piece: bytes, log: Log) -> None:
+    """``start``, and then ``piece`` again and again, makes a fetch fail; others go on meanwhile."""
+
+    async def main() -> None:
+        async def handle(conn: Conn) -> None:
+            request = await conn.request()
+            if request.target == "/other":
+                conn.send(OK)
+                return
+            conn.send(start)
+            while True:
+                conn.send(piece * 100)
+                await conn.writer.drain()
+
+        async with serving(handle) as server, client(max_body_size=20_000) as http:
+            fetch = asyncio.ensure_future(fails(http.fetch(server.url())))
+            assert (await http.fetch(server.url("/other"))).body == b"ok"
+            assert isinstance(await fetch, (HTTPStreamClosedError, UnsatisfiableReadError))
+            assert not http.active and not len(http._pool)
+
+    run(main)
+    [record] = log.take()
+    assert "Malformed HTTP message" in record.getMessage() or "too long" in record.getMessage()
 
 
 class TestFraming:
@@ -93,6 +128,39 @@ class TestFraming:
     def test_chunks_that_are_none(self, log: Log, chunk: bytes) -> None:
         head = raw("HTTP/1.1 200 OK", "Transfer-Encoding: chunked")
         refused(head + chunk, log)
+
+    @pytest.mark.parametrize(
+        "chunks",
+        [
+            b"3\r\nabc3\r\n",
+            b"3\r\nabc\n3\r\nabc\n0\n\n",
+            b"3\nabc\r\n",
+            b" 3\r\nabc\r\n",
+            b"3 \r\nabc\r\n",
+            b"+3\r\nabc\r\n",
+            b"1_0\r\nabc\r\n",
+            b"\r\n",
+            b"ffffffffffffffff\r\n",
+            b"00000000000000003\r\nabc\r\n",
+            b"3;" + b"x" * 1000 + b"\r\nabc\r\n",
+            b"3;a=\x00\r\nabc\r\n",
+            b"0\r\nno colon\r\n\r\n",
+            b"0\r\n folded: x\r\n\r\n",
+            b"0\r\n" + b"A: b\r\n" * 20_000 + b"\r\n",
+        ],
+    )
+    def test_framing_of_chunks(self, log: Log, chunks: bytes) -> None:
+        head = raw("HTTP/1.1 200 OK", "Transfer-Encoding: chunked")
+        refused(head + chunks, log, error=None)
+
+    @pytest.mark.parametrize("piece", [b"1;" + b"x" * 200 + b"\r\na\r\n", b"1\r\na\r\n"])
+    def test_chunks_without_end(self, log: Log, piece: bytes) -> None:
+        # Extensions have a bound together, bodies have theirs, and others get their turns.
+        refused_forever(raw("HTTP/1.1 200 OK", "Transfer-Encoding: chunked"), piece, log)
+
+    def test_trailers_without_end(self, log: Log) -> None:
+        head = raw("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", body=b"0\r\n")
+        refused_forever(head, b"X: " + b"x" * 100 + b"\r\n", log)
 
     def test_body_of_a_204(self, log: Log) -> None:
         refused(response(status="204 No Content", body=b"abc"), log)
@@ -294,6 +362,22 @@ class TestBodies:
 
         run(main)
 
+    @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 2", b""])
+    def test_a_byte_of_the_head_now_and_then(self, start: bytes) -> None:
+        async def main() -> None:
+            async def handle(conn: Conn) -> None:
+                await conn.request()
+                conn.send(start)
+                while True:
+                    conn.send(b"0")
+                    await asyncio.sleep(SHORT / 10)
+
+            async with serving(handle) as server, client() as http:
+                error = await fails(http.fetch(server.url(), request_timeout=SHORT))
+                assert type(error) is HTTPTimeoutError
+
+        run(main)
+
     @pytest.mark.parametrize("extra", [b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"])
     @pytest.mark.parametrize("at_once", [True, False])
     def test_bytes_behind_the_answer(self, extra: bytes, at_once: bool) -> None:
@@ -315,6 +399,25 @@ class TestBodies:
                     await until(lambda number=number: server.closed == number)  # type: ignore[misc]
                     assert not len(http._pool)
                 assert server.connections == 2
+
+        run(main)
+
+    def test_an_answer_before_the_request(self) -> None:
+        # It is there already as the connection is taken again, though the loop has not seen it.
+        async def main() -> None:
+            conns: list[Conn] = []
+
+            async def handle(conn: Conn) -> None:
+                conns.append(conn)
+                await conn.request()
+                conn.send(OK)
+                await conn.ended()
+
+            async with serving(handle) as server, client() as http:
+                for number in range(1, 4):
+                    assert (await http.fetch(server.url())).body == b"ok"
+                    assert server.connections == number
+                    conns[-1].send(response(body=b"evil"))
 
         run(main)
 
@@ -389,6 +492,27 @@ class TestRedirects:
 
         run(main)
 
+    @pytest.mark.parametrize("most", [499, 500])
+    def test_hundreds(self, most: int) -> None:
+        # Each is one more turn: nothing grows with them, and the limit is what was asked for.
+        async def main() -> None:
+            async def handle(conn: Conn) -> None:
+                for number in range(500):
+                    assert (await conn.request()).target == f"/{number}"
+                    conn.send(redirect(f"/{number + 1}"))
+                await conn.request()
+                conn.send(OK)
+
+            async with serving(handle) as server, client() as http:
+                found = await http.fetch(server.url("/0"), max_redirects=most, raise_error=False)
+                assert found.code == (200 if most == 500 else 302)
+                assert server.connections == 1
+
+        run(main)
+
+    def test_to_a_location_without_end(self, log: Log) -> None:
+        refused(redirect("/" + "x" * 70_000), log, error=UnsatisfiableReadError)
+
     def test_in_circles(self) -> None:
         async def main() -> None:
             async with serving(redirect("/")) as server, client() as http:
@@ -397,6 +521,56 @@ class TestRedirects:
                 assert len(server.requests) == 4
 
         run(main)
+
+
+class TestCookies:
+    """What a server does to a jar, other servers do not feel, and there is an end to it."""
+
+    def test_too_many(self) -> None:
+        many = [f"Set-Cookie: c{number}=x; Domain=example.com" for number in range(150)]
+
+        async def main() -> None:
+            jar = CookieJar()
+            async with serving(response(*many)) as server, client(cookie_jar=jar) as http:
+                for _ in range(3):
+                    await http.fetch(server.url())
+                assert len(jar) == 0  # of a domain that is not its own
+            many[:] = [line.partition(";")[0] for line in many]
+            async with serving(response(*many)) as server, client(cookie_jar=jar) as http:
+                for _ in range(3):
+                    await http.fetch(server.url())
+                assert len(jar) <= 50
+                assert len(server.requests[-1].header("cookie") or "") < 500
+
+        run(main)
+
+    @pytest.mark.parametrize(
+        "cookie",
+        [
+            "a=b; Domain=example.com",
+            "a=b; Domain=.com",
+            "a=b; Domain=localhost.",
+            "a=b; Domain=127.0.0.1.nip.example",
+            "__Host-a=b; Path=/",
+            "__Secure-a=b",
+            "=__Host-a=b",
+            "a=b; Secure",
+            "a=" + "x" * 5000,
+            "a=b\x01c",
+        ],
+    )
+    def test_not_taken(self, cookie: str, log: Log) -> None:
+        async def main() -> None:
+            jar = CookieJar()
+            answer = response(f"Set-Cookie: {cookie}", body=b"ok")
+            async with serving(answer) as server, client(cookie_jar=jar) as http:
+                await fails_or_not(http.fetch(server.url()))
+                assert len(jar) == 0
+                await fails_or_not(http.fetch(server.url()))
+                assert all("cookie" not in one.headers for one in server.requests)
+
+        run(main)
+        log.take()
 
 
 class TestInjection:
@@ -457,6 +631,14 @@ class TestInjection:
                 assert (await http.fetch(server.url())).body == b"ok"
 
         run(main)
+
+
+async def fails_or_not(fetch: Awaitable[object]) -> None:
+    """A malformed head is an error; one that is only odd is none."""
+    try:
+        await fetch
+    except HTTPStreamClosedError:
+        pass
 
 
 HEADS = st.lists(

@@ -35,7 +35,7 @@ from tests.server.logs import Log
 
 from tornadic.httpclient import AsyncHTTPClient, HTTPClient
 from tornadic.ioloop import IOLoop
-from tornadic.simple_httpclient import HTTPStreamClosedError, SimpleAsyncHTTPClient, fetch
+from tornadic.simple_httpclient import HTTPStreamClosedError, SimpleAsyncHTTPClient
 
 
 class TestReuse:
@@ -208,12 +208,6 @@ class TestKeys:
         log.one("certificate verify failed")
 
 
-@pytest.fixture
-def long_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every pause count as one in which the server may have closed the connection."""
-    monkeypatch.setattr(fetch, "LEAST_IDLE_TO_REPEAT", 1e-9)
-
-
 class TestDeath:
     def test_closed_while_it_is_kept(self) -> None:
         async def main() -> None:
@@ -230,7 +224,7 @@ class TestDeath:
         run(main)
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-    def test_found_dead_is_tried_again(self, method: str, long_idle: None) -> None:
+    def test_found_dead_is_tried_again(self, method: str) -> None:
         async def main() -> None:
             async def handle(conn: Conn) -> None:
                 while True:
@@ -250,21 +244,7 @@ class TestDeath:
 
         run(main)
 
-    def test_one_that_was_in_use_just_now_did_not_die_of_itself(self) -> None:
-        async def main() -> None:
-            async def handle(conn: Conn) -> None:
-                while (await conn.request()).target != "/die":
-                    conn.send(OK)
-
-            async with serving(handle) as server, client() as http:
-                await http.fetch(server.url())
-                error = await fails(http.fetch(server.url("/die")))
-                assert isinstance(error, (HTTPStreamClosedError, ConnectionError))
-                assert [one.target for one in server.requests] == ["/", "/die"]
-
-        run(main)
-
-    def test_not_a_request_that_may_have_had_an_effect(self, long_idle: None) -> None:
+    def test_not_a_request_that_may_have_had_an_effect(self) -> None:
         async def main() -> None:
             async def handle(conn: Conn) -> None:
                 while (await conn.request()).target != "/die":
@@ -320,7 +300,7 @@ class TestDeath:
             listener.close()
 
     @pytest.mark.parametrize("part", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"])
-    def test_not_when_an_answer_has_begun(self, part: bytes, long_idle: None) -> None:
+    def test_not_when_an_answer_has_begun(self, part: bytes) -> None:
         async def main() -> None:
             async def handle(conn: Conn) -> None:
                 await conn.request()
@@ -336,7 +316,7 @@ class TestDeath:
 
         run(main)
 
-    def test_not_more_than_once(self, long_idle: None) -> None:
+    def test_not_more_than_once(self) -> None:
         async def main() -> None:
             async def handle(conn: Conn) -> None:
                 while (await conn.request()).target != "/die":
@@ -351,7 +331,7 @@ class TestDeath:
 
         run(main)
 
-    def test_a_new_connection_that_dies_is_not_tried_again(self, long_idle: None) -> None:
+    def test_a_new_connection_that_dies_is_not_tried_again(self) -> None:
         async def main() -> None:
             async def handle(conn: Conn) -> None:
                 await conn.request()

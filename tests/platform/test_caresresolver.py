@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from tests.iostream.support import open_descriptors, run, turns, until
+from tests.tools import module
 
 from tornadic.netutil import Resolver
 from tornadic.tcpclient import TCPClient
 
-pycares: Any = pytest.importorskip("pycares")
+pycares = module("pycares")
 
 from tornadic.platform import caresresolver  # noqa: E402
 from tornadic.platform.caresresolver import CaresResolver  # noqa: E402

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 pytest.register_assert_rewrite("tests.server.logs", "tests.server.peer", "tests.server.support")
 
 from tests.server.logs import Log  # noqa: E402
-from tests.server.support import Serve, Site  # noqa: E402
-
-from tornadic.web import RequestHandler  # noqa: E402
+from tests.server.support import Serve, Site, serving  # noqa: E402
 
 
 @pytest.fixture
@@ -24,17 +21,8 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
 
 @pytest.fixture
 def serve(log: Log) -> Iterator[Serve]:
-    sites: list[Site] = []
-
-    def start(*rules: tuple[str, type[RequestHandler]], **arguments: Any) -> Site:
-        site = Site(log, *rules, **arguments)
-        sites.append(site)
-        site.start()
-        return site
-
-    yield start
-    for site in sites:
-        site.stop()
+    with serving(log) as start:
+        yield start
 
 
 @pytest.fixture

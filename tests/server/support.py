@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from tests.server.logs import Log
@@ -81,14 +82,16 @@ class Site:
 
     ``seen`` are the requests that reached a `Recorder`, as (method, target, body).  ``rules``
     stand between the ones for ``/bystander`` and ``/gate`` and the one for everything else.
-    ``params`` go to the connections as they are; other arguments are `HTTPServer`'s.
+    ``params`` go to the connections as they are, ``settings`` to the application; other arguments
+    are `HTTPServer`'s.
     """
 
     def __init__(
         self,
         log: Log,
-        *rules: tuple[str, type[RequestHandler]],
+        *rules: Any,
         params: HTTP1ConnectionParameters | None = None,
+        settings: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> None:
         self.log = log
@@ -99,6 +102,7 @@ class Site:
             "seen": self.seen,
             "arrived": self._arrived,
             "gate": self._gate,
+            **(settings or {}),
         }
         self._rules = [("/bystander", Bystander), ("/gate", Gate), *rules, (".*", Recorder)]
         self._params = params
@@ -212,4 +216,20 @@ class Site:
 class Serve(Protocol):
     """Starts a `Site`, which stops with the test; the fixture ``serve``."""
 
-    def __call__(self, *rules: tuple[str, type[RequestHandler]], **arguments: Any) -> Site: ...
+    def __call__(self, *rules: Any, **arguments: Any) -> Site: ...
+
+
+@contextmanager
+def serving(log: Log) -> Iterator[Serve]:
+    """What starts sites, all of which stop at the end."""
+    sites: list[Site] = []
+
+    def start(*rules: Any, **arguments: Any) -> Site:
+        site = Site(log, *rules, **arguments)
+        sites.append(site)
+        site.start()
+        return site
+
+    yield start
+    for site in sites:
+        site.stop()

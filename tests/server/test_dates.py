@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.server.peer import chunked, get, post, request
 from tests.server.support import Serve, Site
+from tests.web.support import fetch
 
+from tornadic.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornadic.web import RequestHandler
 
 DATE = re.compile(
@@ -68,3 +71,44 @@ def test_a_program_that_fails(site: Site) -> None:
 def test_refusals(site: Site, data: bytes, status: int) -> None:
     has_date(site, data, status)
     site.log.at_most_one()
+
+
+class Cleared(RequestHandler):
+    def get(self) -> None:
+        self.clear_header("Date")
+
+
+def test_a_handler_cannot_do_without(serve: Serve) -> None:
+    has_date(serve(("/", Cleared)), get("/"), 200)
+
+
+def answer_raw(request: HTTPServerRequest) -> None:
+    connection: Any = request.connection
+    connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    connection.finish()
+
+
+def answer(request: HTTPServerRequest) -> None:
+    connection: Any = request.connection
+    if request.path == "/100":
+        connection.write_headers(ResponseStartLine("", 103, "Early Hints"), HTTPHeaders())
+    headers = HTTPHeaders({"Content-Length": "0"})
+    if request.path == "/own":
+        headers["Date"] = "Thu, 01 Jan 1970 00:00:00 GMT"
+    connection.write_headers(ResponseStartLine("", 200, "OK"), headers)
+    connection.finish()
+
+
+@pytest.mark.parametrize("program", [answer, answer_raw])
+def test_answers_of_programs_without_handlers(program: Any) -> None:
+    response = fetch(program)
+    assert response.status == 200
+    assert DATE.fullmatch(response["Date"])
+
+
+def test_one_of_the_programs_own_stays() -> None:
+    assert fetch(answer, "/own")["Date"] == "Thu, 01 Jan 1970 00:00:00 GMT"
+
+
+def test_an_interim_response_needs_none() -> None:
+    assert "Date" not in fetch(answer, "/100")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -19,6 +18,7 @@ from tests.certificates import Certificates, make_certificates
 from tests.server.logs import Log
 from tests.server.peer import HOST, PATIENCE, Peer, get, post, request
 from tests.server.support import Recorder, Serve, Site
+from tests.tools import program
 
 from tornadic.iostream import tls
 from tornadic.tcpserver import TCPServer
@@ -398,12 +398,11 @@ class TestOtherClients:
             assert response.status == 200 and response.read() == body
         connection.close()
 
-    @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl command")
     def test_curl(self, site: Site, certificates: Certificates, tmp_path: Path) -> None:
         upload = tmp_path / "upload"
         upload.write_bytes(BIG)
         base = f"https://localhost:{site.port}"
-        common = ["curl", "-sS", "--fail", "--ipv4", "--cacert", str(certificates.server)]
+        common = [program("curl"), "-sS", "--fail", "--ipv4", "--cacert", str(certificates.server)]
         outputs = [tmp_path / "first", tmp_path / "second"]
         command = [*common, "--http1.1", "--data-binary", f"@{upload}", "-w", "%{num_connects}"]
         for output in outputs:

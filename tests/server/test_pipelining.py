@@ -155,7 +155,7 @@ def test_nothing_after_a_request_that_closes_the_connection_runs(site: Site) -> 
             assert peer.read_response().body == b"ok"
             response = peer.read_response()
             assert response.body == b"ok"
-            assert (response.headers.get("connection") == "close") == (b" HTTP/1.1" in last)
+            assert response.headers.get("connection") == "close"
             peer.ends()
             peer.try_to_send(SMUGGLED)
         site.goes_on()

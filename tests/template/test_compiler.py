@@ -361,6 +361,50 @@ class TestAwait:
         assert asyncio.run(main()) == [b"000", b"121", b"242"]
 
 
+class TestModules:
+    """``{% module %}`` in pages that wait, and in those that do not."""
+
+    class Modules:
+        async def Slow(self, value: object) -> str:
+            await asyncio.sleep(0)
+            return f"<{value}>"
+
+        def Quick(self, value: int) -> bytes:
+            return b"(%d)" % value
+
+        def Future(self) -> asyncio.Future[str]:
+            future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            future.set_result("&")
+            return future
+
+    def generate(self, files: dict[str, str], name: str) -> bytes:
+        template = DictLoader(files).load(name)
+        page = template.generate_async(_tt_modules=self.Modules(), up=bytes.upper)
+        return asyncio.run(page)
+
+    def test_are_awaited_wherever_they_stand(self) -> None:
+        files = {
+            "base": "{% module Quick(1) %}{% block a %}{% end %}"
+            "{% apply up %}{% include part %}{% end %}",
+            "child": "{% extends base %}"
+            "{% block a %}{% for i in 'ab' %}{% module Slow(i) %}{% end %}{% end %}",
+            "part": "{% if True %}{% module Slow('part') %}{% end %}{% module Future() %}",
+        }
+        assert self.generate(files, "child") == b"(1)<a><b><PART>&"
+
+    def test_page_that_does_not_wait_renders_both_ways(self) -> None:
+        template = Template("{% module Quick(1) %}{{ 2 }}")
+        assert template.generate(_tt_modules=self.Modules()) == b"(1)2"
+        assert asyncio.run(template.generate_async(_tt_modules=self.Modules())) == b"(1)2"
+        assert template.generate(_tt_modules=self.Modules()) == b"(1)2"
+
+    def test_errors_point_to_the_line(self) -> None:
+        files = {"a": "\n{% include b %}", "b": "\n{% module Slow(1/0) %}"}
+        with pytest.raises(ZeroDivisionError) as caught:
+            self.generate(files, "a")
+        assert caught.value.__notes__ == ["# b:2 (via a:2)"]
+
+
 names = st.sampled_from("abc")
 leaves = st.sampled_from(["x", "{{ v }}", "{% set v = v + 1 %}"])
 bodies: st.SearchStrategy[str] = st.recursive(

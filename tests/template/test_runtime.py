@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from collections.abc import Callable
 from typing import Any
@@ -166,3 +167,51 @@ def test_modules_are_raw() -> None:
     assert render("ab", "Text(x).upper()[1]") == b"B"
     with pytest.raises(NameError, match="_tt_modules"):
         Template("{% module Text(1) %}").generate(Text=str)
+
+
+@pytest.mark.parametrize("tag", ["{{ f() }}", "{% raw f() %}", "{% module f() %}"])
+def test_what_is_to_be_awaited_is_no_value(tag: str) -> None:
+    async def f() -> str:
+        raise AssertionError("called by nobody")
+
+    class Modules:
+        f: Any
+
+    Modules.f = staticmethod(f)
+    # That nobody awaits it would be a warning, and a failure.
+    with pytest.raises(RuntimeError, match=r"f\(\) is to be awaited, by generate_async"):
+        Template(tag).generate(f=f, _tt_modules=Modules())
+
+
+def test_futures_are_no_values_either() -> None:
+    loop = asyncio.new_event_loop()
+    with pytest.raises(RuntimeError, match="a Future is to be awaited"):
+        Template("{{ f }}").generate(f=loop.create_future())
+    loop.close()
+
+
+class TestGlobalNames:
+    def test_of_all_files_and_functions(self) -> None:
+        files = {
+            "base": "{{ a }}{% block x %}{% end %}{% include part %}"
+            "{% block y %}{{ gone }}{% end %}",
+            "part": "{% apply b %}{{ c }}{% end %}",
+            "page": "{% extends base %}{% block x %}{{ [d(lambda: e) for f in g] }}{% end %}"
+            "{% block y %}{% set h = 1 %}{{ h }}{% end %}",
+        }
+        names = DictLoader(files).load("page").global_names
+        assert names is not None
+        assert names >= set("abcdeg")
+        assert not names & {"h", "f", "gone"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{ eval('x') }}",
+            "{% set y = globals()['x'] %}",
+            "{% from builtins import eval as e %}{{ e('x') }}",
+            "{% import sys %}{{ sys._getframe().f_globals }}",
+        ],
+    )
+    def test_of_what_may_look_up_any(self, text: str) -> None:
+        assert Template(text).global_names is None

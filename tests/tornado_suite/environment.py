@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = ["OPTIONAL", "TORNADO", "Environment", "prepare"]
 
 TORNADO = "6.6.1"
-OPTIONAL = ("hypothesis", "pycares", "pycurl", "twisted")
+OPTIONAL = ("hypothesis", "pycares", "pycurl", "twisted", "asyncmy", "redis", "wtforms")
 """Without them the tests that need them are skipped."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent

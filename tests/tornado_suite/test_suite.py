@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.tools import module
 from tests.tornado_suite import api, exceptions
 from tests.tornado_suite.__main__ import main
 from tests.tornado_suite.api import Entry, check, entries
+from tests.tornado_suite.child import STAND_INS
 from tests.tornado_suite.environment import TORNADO, Environment, prepare, write_startup
 from tests.tornado_suite.exceptions import KnownException, compare, read
 
@@ -193,6 +195,11 @@ class Test(unittest.TestCase):
     def test_on_tornado_itself(self, run: Run) -> None:
         found = run("import tornado", "--on-tornado", status=1)
         assert "the wrong one" in found["some_test"]["detail"]
+
+    def test_what_stands_for_tornados_insides_is_there(self) -> None:
+        for (name, theirs), ours in STAND_INS.items():
+            found = module(name.replace("tornado", "tornadic", 1))
+            assert not hasattr(found, theirs) and hasattr(found, ours)
 
     def test_an_environment_must_be_one(self, tmp_path: Path) -> None:
         with pytest.raises(LookupError, match="no virtual environment"):

@@ -329,6 +329,19 @@ class TestDecodeArgument:
         assert response.text == '{"group": "\\u00e9", "a": "\\u00e8"}'
         assert names == [None, "a"]
 
+    def test_a_subclass_may_leave_them_in_bytes(self) -> None:
+        class Handler(RequestHandler):
+            def decode_argument(self, value: bytes, name: str | None = None) -> Any:
+                return value
+
+            def get(self, group: str) -> None:
+                seen: list[Any] = [group, self.get_argument("a"), *self.get_arguments("a")]
+                seen += self.get_arguments("a", strip=False)
+                assert seen == [b"\xe9", b"\xe8\x01", b"\xe8\x01", b" \xe8\x01"]
+                self.write("seen")
+
+        assert fetch(Application([("/(.*)", Handler)]), "/%E9?a=+%E8%01").text == "seen"
+
     def test_errors_of_the_subclass_are_answered(self, log: LogBook) -> None:
         class Handler(RequestHandler):
             def decode_argument(self, value: bytes, name: str | None = None) -> str:

@@ -84,18 +84,19 @@ class TestWhen:
             ("GZip", True),
             ("x-gzip", True),
             ("deflate, gzip;q=1.0, *;q=0.5", True),
-            ("br, gzip ; q=0.001 ,zstd", True),
+            ("br;q=0, gzip ; q=0.001 ,zstd;q=0", True),
             ("gzip;q=0.", False),
             ("gzip;q=0", False),
             ("gzip; q=0.000", False),
             ("identity", False),
-            ("br, zstd", False),
+            ("deflate, compress", False),
             ("notgzip", False),
             ("gzipped", False),
             ("*", False),
             ("", False),
             (None, False),
-            (" \t" * 2000 + "gzip" + " \t" * 2000, True),
+            ("gzip" + ",x" * 254, True),
+            ("gzip" + ",x" * 254 + "y", False),
         ],
     )
     def test_accept_encoding(self, accepted: str | None, expected: bool) -> None:
@@ -182,7 +183,7 @@ class TestHow:
 
     def test_etags_are_of_what_was_written(self) -> None:
         etag = f'"{hashlib.sha1(TEXT.encode()).hexdigest()}"'
-        assert get(writer(TEXT))["Etag"] == etag
+        assert get(writer(TEXT), None)["Etag"] == etag
         assert get(writer(TEXT), **{"If-None-Match": etag}).status == 304
 
     def test_a_length_that_the_program_set(self) -> None:

@@ -164,6 +164,16 @@ class TestSetting:
         found = attributes(set_cookie("name", "value", expires=when))
         assert found["expires"] == "Mon, 06 May 2030 07:08:09 GMT"
 
+    def test_an_error_names_an_attribute_as_the_program_wrote_it(self) -> None:
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                with pytest.raises(
+                    http.cookies.CookieError, match=r"attribute DoMaIn='a;b' for cookie 'n'"
+                ):
+                    self.set_cookie("n", "v", DoMaIn="a;b")
+
+        assert fetch(Handler).status == 200
+
     def test_expires_days(self) -> None:
         before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         found = attributes(set_cookie("name", "value", expires_days=10.5))["expires"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.web.support import LogBook, application, fetch, run, serving
 
-from tornadic.web import Application, Finish, HTTPError, RequestHandler
+from tornadic.web import Application, Finish, HTTPError, RequestHandler, errorpages
 
 ERROR_PAGE_500 = (
     "<html><title>500: Internal Server Error</title><body>500: Internal Server Error</body></html>"
@@ -53,11 +53,25 @@ class TestHTTPError:
     def test_reason(self) -> None:
         class Handler(RequestHandler):
             def get(self) -> None:
-                raise HTTPError(499, reason="<Gone> fishing")
+                raise HTTPError(499, reason='"Gone" & fishing')
 
         response = fetch(Handler)
-        assert (response.status, response.reason) == (499, "<Gone> fishing")
-        assert "<body>499: &lt;Gone&gt; fishing</body>" in response.text
+        assert (response.status, response.reason) == (499, '"Gone" & fishing')
+        assert "<body>499: &quot;Gone&quot; &amp; fishing</body>" in response.text
+
+    @pytest.mark.parametrize("reason", ["<script>alert(1)</script>", "a\r\nX: y", "a\0", "\u20ac"])
+    def test_a_reason_that_is_no_phrase_is_unknown(self, reason: str) -> None:
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                if self.get_argument("raise"):
+                    raise HTTPError(499, reason=reason)
+                self.send_error(499, reason=reason)
+
+        for target in ("/?raise=1", "/?raise="):
+            response = fetch(Handler, target)
+            assert (response.status, response.reason) == (499, "Unknown")
+            assert response.text == errorpages.default_page(499, "Unknown")
+            assert "X" not in response
 
     def test_unknown_status_has_an_unknown_reason(self) -> None:
         class Handler(RequestHandler):
@@ -80,6 +94,57 @@ class TestHTTPError:
         assert (error.log_message, error.get_message(), error.args) == ("%d%%", "50%", (50,))
         assert HTTPError(400).log_message is None
         assert HTTPError(400).get_message() is None
+
+
+class TestStatusesWithoutBody:
+    """An `HTTPError` may be one of those, too: no page, and the connection goes on."""
+
+    @pytest.mark.parametrize("debug", [False, True])
+    @pytest.mark.parametrize("status", [204, 304])
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+    def test_connection_goes_on(self, status: int, method: str, debug: bool) -> None:
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                self.write("dropped")
+                raise HTTPError(status)
+
+            head = post = get
+
+        async def main() -> None:
+            async with serving(application(Handler, serve_traceback=debug)) as server:
+                client = await server.connect()
+                for _ in range(2):
+                    response = await client.request("/", method)
+                    assert (response.status, response.body) == (status, b"")
+                    for name in ("Content-Length", "Content-Type", "Connection", "Etag"):
+                        assert name not in response
+
+        run(main)
+
+    @pytest.mark.parametrize("status", [204, 304])
+    def test_a_page_of_the_programs_own_is_dropped(self, status: int, log: LogBook) -> None:
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                self.send_error(status)
+
+            def write_error(self, status_code: int, **kwargs: Any) -> None:
+                self.finish("page")
+
+        async def main() -> None:
+            async with serving(application(Handler)) as server:
+                client = await server.connect()
+                for _ in range(2):
+                    assert (await client.request()).status == status
+
+        run(main)
+        assert len(log.take_all(f"Cannot send body with {status}")) == 2
+
+    def test_an_interim_status_is_a_mistake(self) -> None:
+        class Handler(RequestHandler):
+            def get(self) -> None:
+                raise HTTPError(100)
+
+        assert fetch(Handler).status == 500
 
 
 class TestUncaughtException:

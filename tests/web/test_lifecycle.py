@@ -13,7 +13,7 @@ import pytest
 from tests.web.support import LogBook, application, fetch, run, serving, until
 
 from tornadic import gen
-from tornadic.web import Application, Finish, HTTPError, RequestHandler
+from tornadic.web import Application, Finish, HTTPError, RequestHandler, stream_request_body
 
 
 class Recorder(RequestHandler):
@@ -113,7 +113,7 @@ class TestOrder:
                 try:
                     self.write("more")
                 except RuntimeError as e:
-                    seen.append(str(e))
+                    seen.append(str(e).partition(":")[0])
 
         response = fetch(Handler)
         assert (response.status, response.body) == (201, b"x")
@@ -314,7 +314,7 @@ class TestAfterTheEnd:
                 try:
                     again(self)
                 except RuntimeError as e:
-                    raised.append(str(e))
+                    raised.append(str(e).partition(":")[0])
 
         async def main() -> None:
             async with serving(application(Handler)) as server:
@@ -547,27 +547,108 @@ class TestClientGone:
         log.take("ZeroDivisionError: closing")
 
 
-def test_a_cancelled_task_breaks_the_response_off(calls: list[str]) -> None:
-    async def main() -> None:
-        tasks: list[asyncio.Task[Any]] = []
+class TestCancelled:
+    """A task that is cancelled answers 500, if it still can, and stays cancelled."""
 
-        class Handler(Recorder):
+    def cancel(self, flushed: bool, calls: list[str]) -> bytes:
+        async def main() -> bytes:
+            tasks: list[asyncio.Task[Any]] = []
+
+            class Handler(Recorder):
+                async def get(self) -> None:
+                    task = asyncio.current_task()
+                    assert task is not None
+                    if flushed:
+                        await self.flush()
+                    tasks.append(task)
+                    await asyncio.Event().wait()
+
+            async with serving(application(Handler)) as server:
+                client = await server.connect()
+                await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                await until(lambda: tasks)
+                tasks[0].cancel()
+                await client.response_head() if flushed else await client.response()
+                await until(tasks[0].done)
+                assert tasks[0].cancelled()
+                if flushed:
+                    return await client.rest()
+                return (await client.request("/", "HEAD")).reason.encode()
+
+        result = run(main)
+        assert calls.count("on_finish") == (1 if flushed else 2)
+        return result
+
+    def test_before_anything_was_sent(self, calls: list[str]) -> None:
+        assert self.cancel(False, calls) == b"Method Not Allowed"  # the connection goes on
+
+    def test_after_headers_went_out(self, calls: list[str]) -> None:
+        assert self.cancel(True, calls) == b""
+
+    def test_the_program_may_answer_otherwise(self) -> None:
+        class Handler(RequestHandler):
             async def get(self) -> None:
                 task = asyncio.current_task()
                 assert task is not None
-                tasks.append(task)
+                asyncio.get_running_loop().call_soon(task.cancel)
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    self.finish("too late")
+                    raise
+
+        assert fetch(Handler).text == "too late"
+
+    @pytest.mark.parametrize("late", [False, True])
+    def test_what_it_waited_for_was_cancelled(self, late: bool, log: LogBook) -> None:
+        class Handler(RequestHandler):
+            async def get(self) -> None:
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                if late:
+                    asyncio.get_running_loop().call_soon(future.cancel)
+                else:
+                    future.cancel()
+                await future
+
+        assert fetch(Handler).status == 500
+        log.take("Uncaught exception GET /")
+
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_before_its_first_step(self, streams: bool) -> None:
+        """Where tasks begin in the next turn only (before Python 3.12), that may happen."""
+
+        class Handler(RequestHandler):
+            def prepare(self) -> Any:
+                asyncio.get_running_loop().call_soon(self.cancel)
+                return self.wait()
+
+            async def wait(self) -> None:
+                await asyncio.sleep(0)
                 await asyncio.Event().wait()
 
-        async with serving(application(Handler)) as server:
-            client = await server.connect()
-            await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            await until(lambda: tasks)
-            tasks[0].cancel()
-            assert await client.rest() == b""
-            await until(tasks[0].done)
+            def cancel(self) -> None:
+                (task,) = (
+                    task
+                    for task in asyncio.all_tasks()
+                    if "_see_to_its_end" in getattr(task.get_coro(), "__qualname__", "")
+                )
+                task.cancel()
+                task.cancel()
 
-    run(main)
-    assert calls.count("on_finish") == 1
+            def data_received(self, chunk: bytes) -> None: ...
+
+            def post(self) -> None: ...
+
+        handler = stream_request_body(Handler) if streams else Handler
+
+        async def main() -> None:
+            async with serving(application(handler)) as server:
+                client = await server.connect()
+                for _ in range(2):
+                    response = await client.request("/", "POST", body=b"body")
+                    assert response.status == 500
+
+        run(main)
 
 
 def test_detach_gives_the_stream_away() -> None:

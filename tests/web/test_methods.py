@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.web.support import LogBook, application, fetch, run, serving
+from tests.web.support import LogBook, application, fetch, head, run, serving, until
 
-from tornadic.web import Application, ErrorHandler, RequestHandler
+from tornadic.web import (
+    Application,
+    ErrorHandler,
+    HTTPError,
+    RequestHandler,
+    stream_request_body,
+)
 
 METHODS = ["GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS"]
 
@@ -33,6 +39,119 @@ def test_not_defined_is_405(method: str) -> None:
         pass
 
     assert fetch(Handler, method=method).status == 405
+
+
+class TestAllow:
+    """Every 405 says which methods there are (RFC 9110 section 15.5.6)."""
+
+    class Handler(RequestHandler):
+        def get(self) -> None:
+            if self.get_argument("set", None):
+                self.set_status(405)
+                self.write("no")
+                if self.get_argument("set") == "flush":
+                    self.flush()
+            elif self.get_argument("own", None):
+                self.set_status(405)
+                self.set_header("Allow", "BREW")
+            else:
+                raise HTTPError(405)
+
+        def post(self) -> None: ...
+
+        def data_received(self, chunk: bytes) -> None: ...
+
+    @pytest.mark.parametrize("streams", [False, True])
+    @pytest.mark.parametrize(
+        ("method", "target"),
+        [
+            *[(method, "/") for method in ("HEAD", "PUT", "BREW", "GET")],
+            *[("GET", "/?set=1"), ("GET", "/?set=flush")],
+        ],
+    )
+    def test_names_the_methods_of_the_class(self, method: str, target: str, streams: bool) -> None:
+        handler = stream_request_body(type("H", (self.Handler,), {})) if streams else self.Handler
+        response = fetch(handler, target, method)
+        assert (response.status, response["Allow"]) == (405, "GET, POST")
+
+    def test_the_program_may_say_more(self) -> None:
+        assert fetch(self.Handler, "/?own=1")["Allow"] == "BREW"
+
+    def test_of_a_handler_without_methods_it_is_empty(self) -> None:
+        class Handler(RequestHandler): ...
+
+        assert fetch(Handler)["Allow"].strip() == ""
+        app = Application([("/", ErrorHandler, {"status_code": 405})], log_function=print)
+        assert fetch(app)["Allow"].strip() == ""
+
+    @pytest.mark.parametrize("body", [b"", b"body"])
+    @pytest.mark.parametrize("takes", [False, True])
+    def test_of_one_that_streams_other_methods(self, takes: bool, body: bytes) -> None:
+        namespace: dict[str, Any] = {"post": self.Handler.post}
+        if takes:
+            namespace["data_received"] = self.Handler.data_received
+        handler: type[RequestHandler] = stream_request_body(type("H", (RequestHandler,), namespace))
+
+        async def main() -> None:
+            async with serving(application(handler)) as server:
+                client = await server.connect()
+                for _ in range(2):
+                    response = await client.request("/", "GET", body=body)
+                    assert (response.status, response["Allow"]) == (405, "POST")
+
+        run(main)
+
+
+class TestStreamedRequestWithoutMethod:
+    """It is answered when all of it is here, unless the client waits for a word from us."""
+
+    @staticmethod
+    def handler(calls: list[str]) -> type[RequestHandler]:
+        @stream_request_body
+        class Handler(RequestHandler):
+            async def put(self) -> None:
+                raise AssertionError
+
+            def on_connection_close(self) -> None:
+                calls.append("on_connection_close")
+
+        return Handler
+
+    def test_the_client_goes(self) -> None:
+        calls: list[str] = []
+
+        async def main() -> None:
+            async with serving(application(self.handler(calls))) as server:
+                client = await server.connect()
+                await client.send(head(headers={"Transfer-Encoding": "chunked"}) + b"1\r\nx\r\n")
+                client.close()
+                await until(lambda: calls)
+
+        run(main)
+        assert calls == ["on_connection_close"]
+
+    def test_answered_after_the_body(self) -> None:
+        async def main() -> None:
+            async with serving(application(self.handler([]))) as server:
+                client = await server.connect()
+                for _ in range(2):
+                    await client.send(head(headers={"Content-Length": "200000"}))
+                    await client.send(bytes(200000))
+                    response = await client.response()
+                    assert (response.status, response["Allow"]) == (405, "PUT")
+
+        run(main)
+
+    def test_who_expects_a_100_is_told_at_once(self) -> None:
+        async def main() -> None:
+            async with serving(application(self.handler([]))) as server:
+                client = await server.connect()
+                fields = {"Content-Length": "200000", "Expect": "100-continue"}
+                await client.send(head(headers=fields))
+                assert (await client.response()).status == 405
+                assert await client.rest() == b""
+
+        run(main)
 
 
 def test_head_is_not_get() -> None:

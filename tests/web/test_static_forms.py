@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.web.static_support import BODY, ETAG, MODIFIED, app, make_root, write
 from tests.web.support import Response, fetch
 
 from tornadic.web import StaticFileHandler
-from tornadic.web._codings import choose
 
 SETTINGS = {"static_precompressed": True}
-ALL = ("zstd", "br", "gzip")
 
 
 @pytest.fixture
@@ -106,42 +102,3 @@ class TestForms:
 
         one = app(root, Handler, settings=SETTINGS)
         assert fetch(one, "/f/a.txt", headers={"Accept-Encoding": "gzip"}).body == BODY
-
-
-class TestChoice:
-    @pytest.mark.parametrize(
-        ("accepted", "chosen"),
-        [
-            ("gzip", "gzip"),
-            ("GZIP", "gzip"),
-            ("x-gzip", "gzip"),
-            ("gzip, br;q=1.0", "br"),
-            ("gzip;q=0.8, br;q=0.5", "gzip"),
-            ("gzip ; Q=0.8 , br;q = 0.5", "gzip"),
-            ("*", "zstd"),
-            ("*;q=0.1, br;q=0.2", "br"),
-            ("zstd;q=0, *", "br"),
-            ("*;q=0", None),
-            ("gzip;q=0", None),
-            ("gzip;q=0.000", None),
-            ("gzip;q=0.5, identity;q=0.8", None),
-            ("gzip;q=0.8, identity;q=0.5", "gzip"),
-            ("gzip, identity", "gzip"),
-            ("gzip;q=nan", None),
-            ("gzip;q=-1", None),
-            ("gzip;q=0.1234", None),
-            ("gzip;q=", None),
-            ("compress, deflate", None),
-            ("", None),
-            (",;,", None),
-            ("gzip" + " " * 508, "gzip"),
-            ("gzip" + " " * 509, None),
-        ],
-    )
-    def test_by_weight(self, accepted: str, chosen: str | None) -> None:
-        assert choose(accepted, ALL) == chosen
-
-    @given(st.text("gzipbrstd*;q=0.19, ", max_size=60))
-    def test_whatever_is_sent(self, accepted: str) -> None:
-        assert choose(accepted, ALL) in (*ALL, None)
-        assert choose(accepted, ()) is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.web.static_support import BODY, ETAG, LAST_MODIFIED, app, get, make_root, write
-from tests.web.support import fetch
+from tests.web.support import fetch, run, serving
 
 from tornadic.web import static
 
@@ -143,3 +143,30 @@ class TestIfRange:
 
         fields = {"Range": "bytes=0-4", "If-Range": 'W/"v"'}
         assert fetch(app(root, Handler), "/f/a.txt", headers=fields).status == 200
+
+
+def test_on_a_connection_that_has_asked_for_other_things(root: Path) -> None:
+    """Heads that begin as the ones before are read by a shorter way; no line is lost in it."""
+
+    async def main() -> None:
+        async with serving(app(root)) as server:
+            client = await server.connect()
+            browser = {"User-Agent": "a browser", "Accept": "*/*"}
+            whole = await client.request("/f/a.txt", headers=browser)
+            last = whole["Last-Modified"]
+            for _ in range(3):
+                conditions: list[tuple[dict[str, str], int]] = [
+                    ({}, 200),
+                    ({"Range": "bytes=0-0"}, 206),
+                    ({"range": "bytes=0-0", "If-Range": '"other"'}, 200),
+                    ({"If-Range": last, "RANGE": "bytes=0-0"}, 206),
+                    ({"If-Modified-Since": last}, 304),
+                    ({"X": "Range: bytes=0-0"}, 200),
+                    ({"Range": "bytes=0-0", "If-Modified-Since": last}, 304),
+                ]
+                for condition, status in conditions:
+                    answer = await client.request("/f/a.txt", headers={**browser, **condition})
+                    assert answer.status == status, condition
+            client.close()
+
+    run(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from typing import Any
 from urllib.parse import urlencode
@@ -258,6 +259,11 @@ class TestCheck:
     def test_wrong_tokens(self, token: str | None, message: str, log: LogBook) -> None:
         assert post(token=token).status == 403
         log.take(message)
+
+    def test_tokens_are_compared_in_constant_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = xsrf.encode_token(b"x" * 16, 1, 2).decode()
+        monkeypatch.setattr(hmac, "compare_digest", lambda a, b: a != b)
+        assert post(token=other).status == 200
 
     @pytest.mark.parametrize("cookie", [None, "", "_xsrf=", "_xsrf=2|00||1", "other=" + V2])
     def test_without_the_cookie(self, cookie: str | None, log: LogBook) -> None:

@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "main"]
 # A command's name, which is its module's too, and what --help says of it.
 COMMANDS = {
     "run": "run a program written for Tornado on Tornadic",
+    "routes": "print the routes of an application",
 }
 
 _USAGE = "usage: tornadic [--help] [--version] COMMAND [ARGUMENTS]"

@@ -11,6 +11,9 @@ under a name only while that name's lock is held until it is complete: the first
 module and imports the second, which executes it; the second, asked for first, imports the first.
 Two threads that begin from either end would wait for each other; the import system notices, and
 who is told so goes on for both.
+
+What Tornado's users have long had beside it, Tornadic has too, and it is found under those names:
+``hash_ring`` and ``tornado_mysql``.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ __all__ = ["AliasFinder", "install_as_tornado"]
 
 FIRST = "tornado"
 SECOND = "tornadic"
+NEIGHBOURS = {"hash_ring": "hashring", "tornado_mysql": "mysql"}
+"""Packages that are modules of ours."""
 
 _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _installing = threading.Lock()
@@ -40,6 +45,9 @@ _installing = threading.Lock()
 
 def install_as_tornado(*, child_processes: bool = False) -> None:
     """Make ``import tornado`` and all its submodules mean Tornadic, from now on.
+
+    ``import hash_ring`` gives `tornadic.hashring` then, and ``import tornado_mysql``
+    `tornadic.mysql`.
 
     ``tornado.X`` and ``tornadic.X`` are then the very same module, whichever is imported first.
     Modules loaded from now on are called ``tornado.X`` (``__name__``, the ``__module__`` of
@@ -78,6 +86,10 @@ class AliasFinder(MetaPathFinder):
         Raises ModuleNotFoundError for a ``tornado`` name that Tornadic has no module for: with
         None the finders after this one would be asked, and one of them may know a real Tornado.
         """
+        package, dot, rest = fullname.partition(".")
+        if package in NEIGHBOURS:
+            ours = f"{FIRST}.{NEIGHBOURS[package]}{dot}{rest}"
+            return ModuleSpec(fullname, _NeighbourLoader(ours))
         is_first = _is_within(fullname, FIRST)
         if not is_first and not _is_within(fullname, SECOND):
             return None
@@ -235,6 +247,21 @@ class _OtherNameLoader(_WrappedLoader):
         loader = self._own_spec and self._own_spec.loader
         if isinstance(loader, _FirstNameLoader):
             loader.execute(module)
+
+
+class _NeighbourLoader(Loader):
+    """Hands out the module ``name`` under a third name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = _import(self._name)
+        self._own_spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._own_spec
 
 
 def _import(name: str) -> ModuleType:

@@ -42,7 +42,20 @@ _QUOTED = {
 
 
 class InvalidCookieError(CookieError, ValueError):
-    """A part of a cookie that cannot be sent; the message names the part."""
+    """A part of ``cookie`` that cannot be sent: an ``attribute``, or its value if that is None."""
+
+    def __init__(self, cookie: str, attribute: str | None, value: object) -> None:
+        super().__init__(cookie, attribute, value)
+        self.cookie = cookie
+        self.attribute = attribute
+        self.value = value
+
+    def __str__(self) -> str:
+        if self.attribute is None:
+            return f"Invalid cookie {self.cookie!r}: {self.value!r}"
+        return (
+            f"Invalid cookie attribute {self.attribute}={self.value!r} for cookie {self.cookie!r}"
+        )
 
 
 def parse_cookie(cookie: str) -> dict[str, str]:
@@ -112,9 +125,9 @@ def format_set_cookie(
     'id="a\\\\073b"; Max-Age=60; Path=/; Secure'
     """
     if not _NAME.fullmatch(name) or name.lower() in _RESERVED_NAMES:
-        raise InvalidCookieError(f"Invalid cookie name {name!r}")
+        raise InvalidCookieError(name, "name", name)
     if not _VALUE.fullmatch(value):
-        raise InvalidCookieError(f"Invalid cookie {name!r}: {value!r}")
+        raise InvalidCookieError(name, None, value)
     parts = [f"{name}={_quote(value)}"]
     if comment:
         parts.append(f"Comment={_quote(_checked(_ATTRIBUTE, name, 'comment', comment))}")
@@ -124,7 +137,7 @@ def format_set_cookie(
         try:
             parts.append(f"expires={format_timestamp(expires)}")
         except ValueError as error:
-            raise _bad_attribute(name, "expires", expires) from error
+            raise InvalidCookieError(name, "expires", expires) from error
     if httponly:
         parts.append("HttpOnly")
     if max_age is not None:
@@ -135,7 +148,7 @@ def format_set_cookie(
         parts.append(f"Path={_checked(_ATTRIBUTE, name, 'path', path)}")
     if samesite:
         if samesite.lower() not in _SAMESITE:
-            raise _bad_attribute(name, "samesite", samesite)
+            raise InvalidCookieError(name, "samesite", samesite)
         parts.append(f"SameSite={samesite}")
     if secure:
         parts.append("Secure")
@@ -150,7 +163,7 @@ def _quote(value: str) -> str:
 
 def _checked(pattern: re.Pattern[str], cookie: str, attribute: str, value: str) -> str:
     if not pattern.fullmatch(value):
-        raise _bad_attribute(cookie, attribute, value)
+        raise InvalidCookieError(cookie, attribute, value)
     return value
 
 
@@ -159,9 +172,5 @@ def _seconds(cookie: str, max_age: int | float | str) -> str:
         text = max_age if isinstance(max_age, str) else str(int(max_age))
     except (ValueError, OverflowError) as error:
         # Not a number, infinite, or of so many digits that the message could not show it either.
-        raise _bad_attribute(cookie, "max_age", type(max_age).__name__) from error
+        raise InvalidCookieError(cookie, "max_age", type(max_age).__name__) from error
     return _checked(_INTEGER, cookie, "max_age", text)
-
-
-def _bad_attribute(cookie: str, attribute: str, value: object) -> InvalidCookieError:
-    return InvalidCookieError(f"Invalid cookie attribute {attribute}={value!r} for {cookie!r}")

@@ -12,7 +12,7 @@ checked, but taken apart only when it asks for a header.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from tornadic.http.errors import HTTPInputError
@@ -227,7 +227,7 @@ class HTTPHeaders(MutableMapping[str, str]):
     Takes what `dict` takes, or another `HTTPHeaders`.  What could end a line is never in here:
     assigning a name that is no token, or a value with a control character or one beyond U+00FF,
     raises ValueError, and a value that is neither text nor bytes TypeError.  Bytes become text,
-    a character each.
+    a character each, and a list of values as many lines.
     """
 
     __slots__ = ("__weakref__", "_fields", "_first", "_waiting")
@@ -272,8 +272,15 @@ class HTTPHeaders(MutableMapping[str, str]):
         return fields
 
     def peek(self, name: str) -> str | None:
-        """The value of one of the `URGENT` fields, for which nothing need be taken apart."""
-        value = (self._fields if self._waiting is None else self._first).get(name)
+        """The value of the field called ``name``, in its canonical form; None if there is none.
+
+        Nothing is taken apart for an `URGENT` field, nor for one that is not there.
+        """
+        waiting = self._waiting
+        if waiting is None or (name not in URGENT and name.lower().encode() in waiting.lower()):
+            value = self._fields.get(name)
+        else:
+            value = self._first.get(name)
         return ",".join(value) if isinstance(value, list) else value
 
     def _copy_fields(self) -> Fields:
@@ -353,12 +360,31 @@ class HTTPHeaders(MutableMapping[str, str]):
                 raise ValueError(f"Illegal header name {name[:100]!r}")
             key = _canonicalise(name)
         if not isinstance(value, str):
+            if isinstance(value, (list, tuple)):
+                self._set_list(name, key, value)
+                return
             if not isinstance(value, bytes):
                 raise TypeError(f"A header value is text, not {value!r}")
             value = value.decode("latin-1")
         if not (value.isascii() and value.isprintable()) and not _BYTES_VALUE.fullmatch(value):
             raise ValueError(f"Unsafe header value {value[:100]!r}")
         self._fields[key] = value
+
+    def _set_list(self, name: str, key: str, values: Sequence[Any]) -> None:
+        """Set a line for each of ``values``, or none at all."""
+        checked = HTTPHeaders()
+        lines: list[str] = []
+        for value in values:
+            if isinstance(value, (list, tuple)):
+                raise TypeError(f"A header value is text, not {value!r}")
+            checked[name] = value
+            lines.append(checked[name])
+        if len(lines) > 1:
+            self._fields[key] = lines
+        elif lines:
+            self._fields[key] = lines[0]
+        else:
+            self._fields.pop(key, None)
 
     def __getitem__(self, name: str) -> str:
         value = self._fields[_canonical.get(name) or _canonicalise(name)]

@@ -12,8 +12,8 @@ __all__ = ["_get_content_range", "_parse_request_range"]
 
 # 20 digits number every byte of a 64-bit file; ``int()`` of more is work for nothing.
 _RANGE = re.compile(
-    r"[ \t]*bytes[ \t]*=[ \t]*(?P<first>[0-9]{0,20})[ \t]*(?P<dash>-?)[ \t]*"
-    r"(?P<last>[0-9]{0,20})[ \t]*",
+    r"[ \t]*bytes[ \t]*=[ \t]*(?P<first>[0-9]{0,20})[ \t]*"
+    r"(?:-[ \t]*(?P<last>[0-9]{0,20})[ \t]*)?",
     re.IGNORECASE | re.ASCII,
 )
 _MAX_LENGTH = 128
@@ -23,10 +23,10 @@ def _parse_request_range(range_header: str) -> tuple[int | None, int | None] | N
     """Return ``(start, end)`` as a slice takes them, or None if the header is to be ignored.
 
     The last byte of a header is inclusive, the end of a slice is not.  A suffix (the last n
-    bytes) gives ``(-n, None)``, but ``-0``, no bytes at all, gives ``(None, 0)``; a header
-    without positions gives ``(None, None)``.  Ignored are other units, several ranges, numbers
-    that are not plain ASCII digits or have more than 20 of them, and anything over 128
-    characters.
+    bytes) gives ``(-n, None)``, but ``-0``, no bytes at all, gives ``(None, 0)``; a position
+    without a dash is the first one, and a header without positions gives ``(None, None)``.
+    Ignored are other units, several ranges, numbers that are not plain ASCII digits or have more
+    than 20 of them, and anything over 128 characters.
 
     >>> _parse_request_range("bytes=0-99")
     (0, 100)
@@ -42,10 +42,7 @@ def _parse_request_range(range_header: str) -> tuple[int | None, int | None] | N
     match = _RANGE.fullmatch(range_header)
     if match is None:
         return None
-    first, dash, last = match.group("first", "dash", "last")
-    if not dash:
-        # "bytes=" asks for nothing in particular; "bytes=5" is no range.
-        return None if first or last else (None, None)
+    first, last = match.group("first", "last")
     if first:
         return int(first), int(last) + 1 if last else None
     if not last:

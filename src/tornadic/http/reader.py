@@ -464,8 +464,21 @@ class _MessageReader:
         return self._read_length()
 
     def _read_length(self) -> Event:
-        if self._pos == len(self._data):
+        data = self._data
+        size = len(data)
+        pos = self._pos
+        if pos == size:
             return None
+        if (
+            not pos
+            and size < self._remaining
+            and size <= self.limits.chunk_size
+            and type(data) is bytes
+        ):
+            # What `_take` does, for the usual piece in the middle of a large body.
+            self._data = b""
+            self._remaining -= size
+            return data
         piece = self._take(self._remaining)
         self._remaining -= len(piece)
         if not self._remaining:

@@ -1,9 +1,9 @@
 """URLs and query strings.
 
 Query strings are parsed on nearly every request that has one, so the usual query, without
-escapes, is nothing but ``split`` and ``partition``.  The number of fields is counted before
-anything is split, and the percent escapes of a value are decoded together, so that the work
-stays linear in the length of the text.
+escapes, is nothing but ``split`` and ``partition``.  No more is split off than fields are allowed,
+and the percent escapes of a value are decoded together, so that the work stays linear in the length
+of the text.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ __all__ = [
 
 # Each field becomes objects of its own, a hundred times the size of its "&".
 MAX_QUERY_FIELDS = 1000
+
+# As numbers these are looked for in bytes in a tenth of the time: where it is given bytes, ``in``
+# first tries them as a number, and makes an exception of that.
+_PERCENT, _PLUS, _EQUALS, _LINE_FEED, _CARRIAGE_RETURN = b"%+=\n\r"
 
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 _NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+):([0-9]{1,5})")
@@ -69,21 +73,22 @@ def _parse_fields(data: bytes, max_fields: int) -> dict[str, list[bytes]]:
     fields: dict[str, list[bytes]] = {}
     if not data:
         return fields
-    if data.count(b"&") >= max_fields:
-        raise ValueError("Max number of fields exceeded")
-    escaped = b"%" in data
+    escaped = _PERCENT in data
     # What `_unquote_quickly` is not sure of.
-    unquote = _unquote if b"\n" in data or b"\r" in data else _unquote_quickly
-    if b"+" in data:
+    unquote = _unquote if _LINE_FEED in data or _CARRIAGE_RETURN in data else _unquote_quickly
+    if _PLUS in data:
         data = data.replace(b"+", b" ")
-    for field in data.split(b"&"):
+    pairs = data.split(b"&", max_fields)
+    if len(pairs) > max_fields:
+        raise ValueError("Max number of fields exceeded")
+    for field in pairs:
         if not field:
             continue
         key, _, value = field.partition(b"=")
         if escaped:
-            if b"%" in value:
+            if _PERCENT in value:
                 value = unquote(value)
-            if b"%" in key:
+            if _PERCENT in key:
                 key = unquote(key)
         name = key.decode("latin-1")
         if name in fields:
@@ -98,7 +103,7 @@ def _unquote_quickly(data: bytes) -> bytes:
     # Quoted-printable is the same with another sign, and the only such decoder written in C.
     # It is right if it has made one byte of three for every sign: all else that it does with one
     # shortens less, but for an end of a line behind it.
-    if b"=" not in data:
+    if _EQUALS not in data:
         decoded = a2b_qp(data.replace(b"%", b"="))
         if len(data) - len(decoded) == 2 * data.count(b"%"):
             return decoded

@@ -82,11 +82,10 @@ class MessageWriter:
 
         Adds to ``headers`` what the framing takes: ``Transfer-Encoding: chunked`` where the body
         has no length and the peer can take chunks, and ``Connection`` (RFC 9112 section 9.3)
-        where the connection closes, for want of framing or of ``keep_alive``.  HTTP/1.0, which
-        closes unless it is told otherwise, is told only if it asked for the connection to stay,
-        and gets no 1xx response: no bytes.  Raises ValueError for anything that would break
-        the head, and `HTTPOutputError` for a malformed or contradictory framing, or if ``chunk``
-        is too long for it.
+        where the connection closes, for want of framing or of ``keep_alive``.  HTTP/1.0 is told
+        as well if the connection stays, and gets no 1xx response: no bytes.  Raises ValueError
+        for anything that would break the head, and `HTTPOutputError` for a malformed or
+        contradictory framing, or if ``chunk`` is too long for it.
         """
         fields = headers._fields
         length = _declared_length(fields) if "Content-Length" in fields else None
@@ -114,9 +113,9 @@ class MessageWriter:
                 return b""  # that version knows none of these (RFC 9110 section 15.2)
             if keep_alive:
                 fields["Connection"] = "Keep-Alive"
-            elif "Connection" in fields:
-                fields["Connection"] = "close"
-        elif not keep_alive and status >= 200:
+        if not keep_alive and status >= 200:
+            # HTTP/1.0 is told too: our answers are HTTP/1.1, whose connections stay by default,
+            # and a proxy would keep one that is about to close.
             fields["Connection"] = "close"
         line = _status_lines.get((status, reason)) or _status_line(status, reason)
         head = encode_fields(line, fields)

@@ -39,7 +39,6 @@ from tornadic.log import app_log, gen_log
 
 if TYPE_CHECKING:
     from tornadic.http1connection.server import HTTP1ServerConnection
-    from tornadic.http1connection.states import State
 
 __all__ = ["HTTP1Connection"]
 
@@ -75,7 +74,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         "_max_body_size",
         "_method",
         "_peer_closed",
-        "_progress",
         "_reader",
         "_responded",
         "_response_future",
@@ -83,7 +81,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         "_server_delegate",
         "_stalled",
         "_started",
-        "_state",
         "_version",
         "_writer",
         "context",
@@ -278,11 +275,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._stalled = False
         self.stream.resume_reading()
 
-    def _enter(self, state: State) -> None:
-        self._state = state
-        if self._sweeper is not None:
-            self._since = self._sweeper.now
-
     def _on_head(self) -> Awaitable[None] | None:
         reader = self._reader
         server_delegate = self._server_delegate
@@ -407,6 +399,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             self._give_up()
             return
         self.stream.send(error_response(error.status, http_date(time.time())))
+        # Whoever was at work on the request is no more to answer it than if the stream had closed.
+        self._started = error.status
         self._linger()
 
     # The end of an exchange
@@ -464,20 +458,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 self.stream.close()
         if future is not None:
             future_set_result_unless_cancelled(future, usable and not self.stream.closed())
-
-    def _linger(self) -> None:
-        """Close without resetting the connection under an answer that is still on its way."""
-        self._enter(_LINGERING)
-        self._progress = 0
-        if self._stalled:
-            self._unstall()
-        if self.stream.closed():
-            return
-        self.stream.drained().add_done_callback(self._half_close)
-
-    def _half_close(self, drained: asyncio.Future[None]) -> None:
-        if drained.exception() is None:
-            self.stream.shutdown_write()
 
     def stream_closed(self) -> None:
         """Take note that the stream has closed; not for programs."""
@@ -583,6 +563,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         """
         writer = self._writer
         if self._started or not self._method:
+            if self._is_refused:
+                return self._never_sent()
             self._check_turn()
         try:
             if self.is_client:
@@ -596,6 +578,9 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 _, code, reason = start_line
                 if self._expects_continue:
                     self._give_up_waiting(code)  # type: ignore[arg-type]
+                if "Date" not in headers._fields and code >= 200:  # type: ignore[operator]
+                    # Handlers have one; of others RFC 9110 section 6.6.1 asks it, too.
+                    headers._fields["Date"] = http_date(time.time())
                 data = writer.response_head(
                     code,  # type: ignore[arg-type]
                     reason,
@@ -612,6 +597,17 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             raise
         stream = self.stream
         return stream.nothing_waits if stream.send(data) else stream.drained()
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether we have answered instead of the program."""
+        return self._state is _LINGERING and not self._responded
+
+    def _never_sent(self) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self.stream.io_loop.asyncio_loop.create_future()
+        future.set_exception(StreamClosedError())
+        future.exception()  # who does not wait for it need not know
+        return future
 
     def _check_turn(self) -> None:
         """Raise RuntimeError unless a head may be written: a request, or a first answer to one."""
@@ -635,6 +631,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         without `write_headers`, a server's first ``chunk`` is a whole encoded head and maybe more.
         """
         stream = self.stream
+        if self._is_refused:
+            return self._never_sent()
         try:
             if self._started or not chunk or self._server is None or not self._method:
                 data = self._writer.data(chunk)

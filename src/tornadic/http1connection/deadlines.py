@@ -43,7 +43,15 @@ _ENDED = _RESET | getattr(select, "POLLRDHUP", 0)
 class Deadlines:
     """The part of a connection that the sweeper asks."""
 
-    __slots__ = ("_body_timeout", "_since", "_sweeper", "_write_generation", "_write_since")
+    __slots__ = (
+        "_body_timeout",
+        "_progress",
+        "_since",
+        "_state",
+        "_sweeper",
+        "_write_generation",
+        "_write_since",
+    )
 
     context: object | None
     params: HTTP1ConnectionParameters
@@ -60,6 +68,9 @@ class Deadlines:
     _sweeper: Sweeper | None
     _write_generation: int
     _write_since: float | None
+
+    def _unstall(self) -> None:
+        raise NotImplementedError
 
     def set_body_timeout(self, timeout: float) -> None:
         """Give the body of this message ``timeout`` seconds in all."""
@@ -133,6 +144,25 @@ class Deadlines:
         limit = self.params.write_timeout or parameters.DEFAULT_WRITE_TIMEOUT
         limit += stream.sent_from_queue / parameters.LEAST_RATE
         return now - self._write_since > limit
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        if self._sweeper is not None:
+            self._since = self._sweeper.now
+
+    def _linger(self) -> None:
+        """Close without resetting the connection under an answer that is still on its way."""
+        self._enter(_LINGERING)
+        self._progress = 0
+        if self._stalled:
+            self._unstall()
+        if self.stream.closed():
+            return
+        self.stream.drained().add_done_callback(self._half_close)
+
+    def _half_close(self, drained: asyncio.Future[None]) -> None:
+        if drained.exception() is None:
+            self.stream.shutdown_write()
 
     def expire(self) -> None:
         """Close, for it took too long; not for programs."""

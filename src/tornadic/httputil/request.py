@@ -19,7 +19,7 @@ from tornadic.http.forms import HTTPFile, parse_body_arguments
 from tornadic.http.headers import HTTPHeaders
 from tornadic.http.interfaces import HTTPConnection
 from tornadic.http.startlines import RequestStartLine
-from tornadic.http.urls import parse_query, split_host_and_port
+from tornadic.http.urls import MAX_QUERY_FIELDS, parse_query, split_host_and_port
 
 __all__ = ["HTTPServerRequest"]
 
@@ -60,6 +60,8 @@ class HTTPServerRequest:
 
     ``connection`` is where the response is written; a handler need not know.  ``method``,
     ``uri`` and ``version`` as arguments are deprecated; pass ``start_line``.
+
+    The constructor raises `HTTPInputError` for a query of too many fields.
     """
 
     body: bytes = b""
@@ -87,6 +89,8 @@ class HTTPServerRequest:
         if headers is None:
             headers = HTTPHeaders()
         self.receive(start_line, headers, connection, server_connection)
+        if self.query.count("&") >= MAX_QUERY_FIELDS:
+            parse_query(self.query)  # too many, as there may be empty ones among them
         if body:
             self.body = body
         if host is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
@@ -16,7 +15,6 @@ from tornadic.http.interfaces import (
 )
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http.statuses import responses
-from tornadic.http1connection.clock import http_date
 from tornadic.httputil import HTTPServerRequest
 from tornadic.httputil.callback import CallbackDelegate
 from tornadic.log import app_log
@@ -113,7 +111,7 @@ class _NotFoundDelegate(HTTPMessageDelegate):
     def finish(self) -> None:
         self._connection.write_headers(
             ResponseStartLine("HTTP/1.1", 404, responses[404]),
-            HTTPHeaders({"Content-Length": "0", "Date": http_date(time.time())}),
+            HTTPHeaders({"Content-Length": "0"}),
         )
         self._connection.finish()
 

@@ -57,15 +57,22 @@ class _TunnelDelegate(HTTPMessageDelegate):
 class Connector:
     """Makes the connections of one client.
 
-    ``max_buffer_size`` is the streams', ``params`` are the connections'.
+    ``max_buffer_size`` is the streams', ``params`` are the connections'.  ``tunnels``: a proxy is
+    asked for a tunnel for plain HTTP too, since something else is to follow.
     """
 
     def __init__(
-        self, tcp_client: TCPClient, max_buffer_size: int, params: HTTP1ConnectionParameters
+        self,
+        tcp_client: TCPClient,
+        max_buffer_size: int,
+        params: HTTP1ConnectionParameters,
+        *,
+        tunnels: bool = False,
     ) -> None:
         self._tcp_client = tcp_client
         self._max_buffer_size = max_buffer_size
         self._params = params
+        self._tunnels = tunnels
 
     async def connect(self, route: Route, seconds: float) -> Connection:
         """A new connection for ``route``, within ``seconds`` (`math.inf`: however long it takes).
@@ -94,7 +101,7 @@ class Connector:
         loop = asyncio.get_running_loop()
         begin = loop.time()
         stream = await self._dial(proxy.authority.host, proxy.authority.port, route, outer, seconds)
-        if context is None:
+        if context is None and not self._tunnels:
             return stream
         left = None if seconds == math.inf else seconds - (loop.time() - begin)
         try:
@@ -122,9 +129,12 @@ class Connector:
         )
 
     async def _tunnel(
-        self, stream: IOStream, host: str, port: int, proxy: Proxy, context: ssl.SSLContext
+        self, stream: IOStream, host: str, port: int, proxy: Proxy, context: ssl.SSLContext | None
     ) -> IOStream:
-        """Have the proxy connect to ``host``, and go on under TLS (RFC 9110 section 9.3.6)."""
+        """Have the proxy connect to ``host`` (RFC 9110 section 9.3.6).
+
+        With a ``context`` the stream goes on under TLS.
+        """
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         headers = HTTPHeaders({"Host": name})
         if proxy.authorization is not None:
@@ -138,6 +148,8 @@ class Connector:
             raise HTTPClientError(599, reason)
         if not answer.is_open:
             raise StreamClosedError(real_error=stream.error)
+        if context is None:
+            return stream
         # The proxy has said nothing but its answer, or start_tls refuses.
         return await stream.start_tls(False, context, server_hostname=host)
 

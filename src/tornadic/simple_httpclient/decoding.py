@@ -1,133 +1,21 @@
 """Bodies that come compressed, decoded piece by piece within a bound.
 
-gzip is always there; ``br`` and ``zstd`` are if a package for them is installed.  A decoder is
-only made for a response that is compressed.
+A decoder is only made for a response that is compressed; which codings there are, and what decodes
+them, is in `tornadic.http.codings`.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from typing import Any, Final, Protocol
+from collections.abc import Iterator
+from typing import Final
 
+from tornadic.http.codings import AVAILABLE, Decoder, decoder
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.headers import HTTPHeaders
-from tornadic.util import GzipDecompressor
 
 __all__ = ["ACCEPTED", "BodyDecoder", "decoder_for"]
 
-PIECE: Final = 65536
-"""Bytes that are decoded at once."""
-
-
-class _Decompressor(Protocol):
-    """What decodes one coding."""
-
-    def decode(self, data: bytes) -> Iterator[bytes]:
-        """Pieces of about `PIECE` bytes that ``data`` decodes to; ValueError if it cannot be."""
-
-    def finish(self) -> None:
-        """There is no more; ValueError if there should be."""
-
-
-class _Gzip:
-    def __init__(self) -> None:
-        self._decompressor = GzipDecompressor()
-
-    def decode(self, data: bytes) -> Iterator[bytes]:
-        decompressor = self._decompressor
-        try:
-            while data:
-                yield decompressor.decompress(data, PIECE)
-                data = decompressor.unconsumed_tail
-        except zlib.error as e:
-            raise ValueError(str(e)) from e
-
-    def finish(self) -> None:
-        try:
-            self._decompressor.flush()
-        except zlib.error as e:
-            raise ValueError("cut short") from e
-
-
-class _Brotli:
-    def __init__(self) -> None:
-        module: Any = import_module("brotli")
-        self._decompressor = module.Decompressor()
-        self._error: type[Exception] = module.error
-
-    def decode(self, data: bytes) -> Iterator[bytes]:
-        decompressor = self._decompressor
-        try:
-            if decompressor.is_finished():
-                raise ValueError("bytes behind the end")
-            piece = decompressor.process(data, output_buffer_limit=PIECE)
-            while piece:
-                yield piece
-                if decompressor.is_finished():
-                    break
-                piece = decompressor.process(b"", output_buffer_limit=PIECE)
-        except self._error as e:
-            raise ValueError(str(e)) from e
-
-    def finish(self) -> None:
-        if not self._decompressor.is_finished():
-            raise ValueError("cut short")
-
-
-class _Zstd:
-    """Frames, one after another (RFC 8878 section 3.1)."""
-
-    def __init__(self) -> None:
-        self._module: Any = _zstd_module()
-        self._frame: Any = None
-
-    def decode(self, data: bytes) -> Iterator[bytes]:
-        try:
-            while data or (self._frame is not None and not self._frame.needs_input):
-                if self._frame is None:
-                    self._frame = self._module.ZstdDecompressor()
-                yield self._frame.decompress(data, PIECE)
-                data = b""
-                if self._frame.eof:
-                    data = self._frame.unused_data
-                    self._frame = None
-        except self._module.ZstdError as e:
-            raise ValueError(str(e)) from e
-
-    def finish(self) -> None:
-        if self._frame is not None:
-            raise ValueError("cut short")
-
-
-def _zstd_module() -> Any:
-    """The module of Python 3.14, or the same for older ones."""
-    try:
-        return import_module("compression.zstd")
-    except ImportError:
-        return import_module("backports.zstd")
-
-
-def _is_there(probe: Callable[[], object]) -> bool:
-    try:
-        probe()
-    except (ImportError, TypeError):
-        return False  # TypeError: too old to bound what it gives
-    return True
-
-
-def _try_brotli() -> None:
-    import_module("brotli").Decompressor().process(b"", output_buffer_limit=1)
-
-
-_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {"gzip": _Gzip, "x-gzip": _Gzip}
-if _is_there(_try_brotli):
-    _DECOMPRESSORS["br"] = _Brotli
-if _is_there(_zstd_module):
-    _DECOMPRESSORS["zstd"] = _Zstd
-
-ACCEPTED: Final = ", ".join([coding for coding in _DECOMPRESSORS if coding != "x-gzip"])
+ACCEPTED: Final = ", ".join(["gzip", *(name for name in ("br", "zstd") if name in AVAILABLE)])
 """The value of ``Accept-Encoding``."""
 
 
@@ -138,11 +26,11 @@ class BodyDecoder:
     by other bytes.
     """
 
-    __slots__ = ("_coding", "_decompressor", "_has_begun", "_left")
+    __slots__ = ("_coding", "_decoder", "_has_begun", "_left")
 
-    def __init__(self, coding: str, decompressor: _Decompressor, max_size: int) -> None:
+    def __init__(self, coding: str, decoder: Decoder, max_size: int) -> None:
         self._coding = coding
-        self._decompressor = decompressor
+        self._decoder = decoder
         self._left = max_size
         self._has_begun = False
 
@@ -150,7 +38,7 @@ class BodyDecoder:
         """The pieces that ``data`` decodes to, none of them empty."""
         self._has_begun = True
         try:
-            for piece in self._decompressor.decode(data):
+            for piece in self._decoder.decode(data):
                 self._left -= len(piece)
                 if self._left < 0:
                     raise HTTPInputError("decompressed body too large", 413)
@@ -164,7 +52,7 @@ class BodyDecoder:
         if not self._has_begun:
             return  # a response without a body, as to a HEAD
         try:
-            self._decompressor.finish()
+            self._decoder.finish()
         except ValueError as e:
             raise HTTPInputError(f"invalid {self._coding} data: {e}") from e
 
@@ -174,11 +62,10 @@ def decoder_for(headers: HTTPHeaders, max_size: int) -> BodyDecoder | None:
 
     If there is one, ``Content-Encoding`` becomes ``X-Consumed-Content-Encoding``.
     """
-    value = headers["Content-Encoding"]
-    coding = value.lower()
-    decompressor = _DECOMPRESSORS.get(coding)
-    if decompressor is None:
+    coding = headers["Content-Encoding"]
+    found = decoder(coding)
+    if found is None:
         return None
-    headers.add("X-Consumed-Content-Encoding", value)
+    headers.add("X-Consumed-Content-Encoding", coding)
     del headers["Content-Encoding"]
-    return BodyDecoder(coding, decompressor(), max_size)
+    return BodyDecoder(coding.lower(), found, max_size)

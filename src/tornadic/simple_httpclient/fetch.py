@@ -30,7 +30,7 @@ from tornadic.log import app_log
 from tornadic.simple_httpclient.decoding import ACCEPTED, BodyDecoder, decoder_for
 from tornadic.simple_httpclient.errors import HTTPStreamClosedError, HTTPTimeoutError
 from tornadic.simple_httpclient.outgoing import Outgoing, is_redirect
-from tornadic.simple_httpclient.pool import LEAST_IDLE_TO_REPEAT, Connection
+from tornadic.simple_httpclient.pool import Connection
 
 if TYPE_CHECKING:
     from tornadic.simple_httpclient.client import SimpleAsyncHTTPClient
@@ -145,8 +145,9 @@ class Fetch(HTTPMessageDelegate):
             _add_cookies(headers, client.cookie_jar.header_for(outgoing.url))
         self._head = RequestStartLine(outgoing.method, target, ""), headers
         connection = self._client._pool.take(outgoing.route)
-        while connection is not None and not outgoing.may_be_repeated and connection.is_readable():
-            connection.close()  # there will be no second try
+        while connection is not None and connection.is_readable():
+            # It has been closed, or something came that would pass for the answer to this request.
+            connection.close()
             connection = self._client._pool.take(outgoing.route)
         if connection is None:
             self._connect()
@@ -383,12 +384,12 @@ class Fetch(HTTPMessageDelegate):
         connection.close()
         self._stop_producing()
         if (
-            connection.idle_time >= LEAST_IDLE_TO_REPEAT
+            connection.was_kept
             and not self._has_answer
             and not connection.has_received
             and self._outgoing.may_be_repeated
         ):
-            # It had been closed while it was kept; a new one will not have been.
+            # It may have been closed while it was kept (RFC 9112 section 9.3.1); a new one cannot.
             self._reset()
             self._connect()
             return

@@ -28,26 +28,19 @@ DEFAULT_MAX_IDLE: Final = 100
 DEFAULT_IDLE_TIMEOUT: Final = 15.0
 """Seconds for which one is kept: less than most servers wait before they close it."""
 
-LEAST_IDLE_TO_REPEAT: Final = 1.0
-"""Seconds after which a server may have closed a kept connection without having seen a request.
-
-One that closes sooner has most likely been ended by the request, which is not to be sent again.
-"""
-
 
 class Connection(HTTP1ClientConnection):
     """A connection to ``route``, in use or kept; ``params`` as in `HTTP1Connection`.
 
-    ``idle_time``: for how many seconds it was kept before it was taken the last time.
+    ``was_kept``: a server may have closed it without having seen the request that is sent now.
     ``expires``: when it has been kept for long enough.
     """
 
-    __slots__ = ("_kept_since", "expires", "idle_time", "pool", "route")
+    __slots__ = ("expires", "pool", "route", "was_kept")
 
     def __init__(self, stream: IOStream, params: HTTP1ConnectionParameters, route: Route) -> None:
         self.route = route
-        self.idle_time = 0.0
-        self._kept_since = 0.0
+        self.was_kept = False
         self.expires = math.inf
         self.pool: ConnectionPool | None = None
         super().__init__(stream, params)
@@ -107,7 +100,6 @@ class ConnectionPool:
                 del self._by_route[route]
             del self._all[connection]
             connection.pool = None
-            connection.idle_time = self._time() - connection._kept_since
             if not connection.stream.closed():
                 return connection
         return None
@@ -124,8 +116,8 @@ class ConnectionPool:
         elif len(self._all) >= self._max_idle:
             self._close(next(iter(self._all)))
             kept = self._by_route.setdefault(connection.route, [])
-        now = connection._kept_since = self._time()
-        connection.expires = now + min(self._idle_timeout, seconds)
+        connection.was_kept = True
+        connection.expires = self._time() + min(self._idle_timeout, seconds)
         connection.pool = self
         kept.append(connection)
         self._all[connection] = None

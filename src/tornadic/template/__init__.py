@@ -48,7 +48,8 @@ template says otherwise.  ``{# ... #}`` is a comment.  ``{{!``, ``{%!`` and ``{#
     The named template as if it stood here: it sees and sets the same variables.
 
 ``{% module Name(arguments) %}``
-    What the `.UIModule` gives, not escaped.  Within `.RequestHandler.render` only.
+    What the `.UIModule` gives, not escaped.  Within `.RequestHandler.render` only.  In a page by
+    `.RequestHandler.render_async` it is awaited, if it can be.
 
 ``{% raw expression %}``
     The value of an expression, not escaped.

@@ -6,7 +6,8 @@ within it, since a function has one file name; they say ``nonlocal`` for every v
 so that they share their caller's as if they stood there.  ``apply`` opens a function with
 variables of its own.
 
-Whatever holds an ``await`` becomes an ``async def``, and is awaited where it is called.
+Whatever holds an ``await`` becomes an ``async def``, and is awaited where it is called.  A template
+with ``module`` tags can be compiled in a second way, in which these wait for what they get.
 """
 
 from __future__ import annotations
@@ -51,27 +52,30 @@ _MAIN = "_tt_execute"
 class Compiled:
     """A template's function, which takes the two helpers and returns the pieces.
 
-    ``awaits`` says that it is a coroutine function.  ``sources`` are the texts it came from, whose
-    lines are known for as long as they live.
+    ``awaits`` says that it is a coroutine function, ``has_modules`` that there are ``module`` tags.
+    ``sources`` are the texts it came from, whose lines are known for as long as they live.
     """
 
     code: CodeType
     awaits: bool
+    has_modules: bool
     sources: tuple[Source, ...]
 
 
-def compile_file(file: File, load: Load) -> Compiled:
+def compile_file(file: File, load: Load, *, waits: bool = False) -> Compiled:
     """Compile a template with its parents and includes.
+
+    ``waits``: the modules in it are awaited, if they give what can be.
 
     Raises `.ParseError` if files include or extend each other in a circle, or for a ``super``
     without a block to stand for; `SyntaxError` for what only Python's compiler sees; and whatever
     ``load`` does.
     """
-    compiler = _Compiler(load)
+    compiler = _Compiler(load, waits=waits)
     compiled = compiler.compile(file)
     if "xhtml_escape" in compiler.names:
         # A template that sets it wants its own, not the quick one.
-        compiled = _Compiler(load, quick=False).compile(file)
+        compiled = _Compiler(load, quick=False, waits=waits).compile(file)
     return compiled
 
 
@@ -109,9 +113,11 @@ class _Context:
 
 
 class _Compiler:
-    def __init__(self, load: Load, *, quick: bool = True) -> None:
+    def __init__(self, load: Load, *, quick: bool = True, waits: bool = False) -> None:
         self._load = load
         self._quick = quick
+        self._waits = waits
+        self._has_modules = False
         self.names: set[str] = set()
         """The variables that templates set, of all functions."""
         self._files: dict[Include, File] = {}
@@ -142,7 +148,7 @@ class _Compiler:
         function = define(_MAIN, arguments, [], body, scan.awaits)
         code = self._compile(at(Snippet("", 1, 0), function), root)
         sources = {one.source: None for one in (*family, *self._files.values())}
-        return Compiled(code, scan.awaits, tuple(sources))
+        return Compiled(code, scan.awaits, self._has_modules, tuple(sources))
 
     def _compile(self, function: ast.stmt, root: File) -> CodeType:
         module = ast.fix_missing_locations(ast.Module([function], []))
@@ -285,6 +291,10 @@ class _Compiler:
         return ast.copy_location(handler, header)
 
     def _piece(self, node: Expression, file: File) -> ast.expr:
+        if node.is_module:
+            self._has_modules = True
+            if self._waits:
+                return call("_tt_raw", ast.Await(call("_tt_settled", node.value)))
         if node.raw or file.escape is None:
             return call("_tt_raw", node.value)
         if file.is_html and self._quick:

@@ -12,6 +12,9 @@ class ParseError(Exception):
     counted from 1, or 0 if it is not known.  Both are attributes, as is ``message``.
     """
 
+    text: str | None = None
+    """The whole text of the template, where it is known, to show the line in."""
+
     def __init__(self, message: str, filename: str | None = None, lineno: int = 0) -> None:
         super().__init__(message, filename, lineno)
         self.message = message

@@ -44,6 +44,7 @@ class Expression:
     value: ast.expr
     raw: bool
     place: Snippet
+    is_module: bool = False
 
 
 @dataclass(eq=False, slots=True)

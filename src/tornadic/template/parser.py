@@ -193,7 +193,7 @@ class _Parser:
             case "raw":
                 return Expression(parse_expression(self._source, rest), True, rest)
             case "module":
-                return Expression(parse_module(self._source, rest), True, rest)
+                return Expression(parse_module(self._source, rest), True, rest, is_module=True)
             case "set":
                 return Statements(parse_statements(self._source, rest), tag.whole)
             case "import" | "from":

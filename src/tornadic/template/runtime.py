@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import builtins
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import CoroutineType
 from typing import Any
 
 from tornadic.escape import (
@@ -62,7 +63,9 @@ def escaped_by(function: Callable[[bytes], Any]) -> Callable[[object], str]:
 
 def raw(value: object) -> Piece:
     """A value as text; only bytes that are not UTF-8 stay as they are."""
-    return _to_text(value if isinstance(value, str | bytes) else str(value))
+    if value.__class__ is str:
+        return value
+    return _to_text(value if isinstance(value, str | bytes) else _shown(value))
 
 
 def join(pieces: list[Piece]) -> bytes:
@@ -74,7 +77,23 @@ def join(pieces: list[Piece]) -> bytes:
 
 
 def _to_bytes(value: object) -> bytes:
-    return utf8(value if isinstance(value, str | bytes) else str(value))
+    return utf8(value if isinstance(value, str | bytes) else _shown(value))
+
+
+def _shown(value: object) -> str:
+    """A value of no kind in particular.  Raises `RuntimeError` for what is to be awaited."""
+    if hasattr(value.__class__, "__await__"):
+        what = f"a {type(value).__name__}"
+        if isinstance(value, CoroutineType):
+            what = f"{value.__qualname__}()"
+            value.close()
+        raise RuntimeError(f"{what} is to be awaited, by generate_async() or render_async()")
+    return str(value)
+
+
+async def _settled(value: object) -> object:
+    """What a module gave, once it is there."""
+    return await value if isinstance(value, Awaitable) else value
 
 
 def _to_text(value: object) -> Piece:
@@ -102,6 +121,7 @@ DEFAULT_NAMESPACE: Mapping[str, Any] = {
     "_tt_string_types": (str, bytes),
     "_tt_utf8": utf8,
     "_tt_bytes": _to_bytes,
+    "_tt_settled": _settled,
     "_tt_join": join,
     "_tt_text": _to_text,
 }

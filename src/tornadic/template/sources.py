@@ -97,7 +97,9 @@ class Source:
 
     def error(self, message: str, line: int) -> ParseError:
         """What to raise for an error in this line."""
-        return ParseError(message, self.name, line)
+        error = ParseError(message, self.name, line)
+        error.text = self.text
+        return error
 
     def syntax_error(self, message: str, line: int, offset: int) -> SyntaxError:
         """What to raise for bad Python at this character of this line; both count from 1."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from types import FunctionType
+from functools import cached_property
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from tornadic.escape import native_str, xhtml_escape
@@ -29,6 +30,11 @@ class _Unset:
 
 _UNSET = _Unset()
 _DEFAULT_AUTOESCAPE = "xhtml_escape"
+
+# By these code gets at names that do not stand in it.
+_REFLECTION = frozenset(
+    {"__builtins__", "__import__", "builtins", "eval", "exec", "globals", "inspect", "sys"}
+)
 
 # Whether a template is being loaded for another one, which will compile it as a part of itself.
 _is_part: ContextVar[bool] = ContextVar("is_part", default=False)
@@ -87,6 +93,8 @@ class Template:
             "__loader__": source,
         }
         self._compiled: Compiled | None = None
+        # For pages that wait.
+        self._awaiting: Compiled | None = None
         if not _is_part.get():
             self._compiled = self._compile()
 
@@ -111,15 +119,26 @@ class Template:
     async def generate_async(self, **kwargs: Any) -> bytes:
         """Return the page as `generate` does; the template may contain ``await``.
 
-        What it awaits is awaited one after another, as it comes.  Beyond Tornado.
+        What its ``module`` tags give is awaited too, if it can be.  All is awaited one after
+        another, as it comes.  Beyond Tornado.
         """
-        compiled = self._compiled or self._compile()
+        compiled = self._awaiting or self._compile_awaiting()
         try:
             pieces = self._execute(compiled, kwargs)
             return join(await pieces if compiled.awaits else pieces)
         except Exception as error:
             _add_place(error, compiled)
             raise
+
+    @cached_property
+    def global_names(self) -> frozenset[str] | None:
+        """The names that the template may look up in its namespace; None if that can be any.
+
+        Some of them may be names of attributes only.  Whoever fills the namespace can leave out
+        all others.  Beyond Tornado.
+        """
+        names = frozenset(_names((self._compiled or self._compile()).code))
+        return None if names & _REFLECTION else names
 
     def _execute(self, compiled: Compiled, variables: dict[str, Any]) -> Any:
         """Call the function: gives the pieces, or a coroutine for them."""
@@ -132,6 +151,13 @@ class Template:
     def _compile(self) -> Compiled:
         self._compiled = compile_file(self._file, self._load)
         return self._compiled
+
+    def _compile_awaiting(self) -> Compiled:
+        compiled = self._compiled or self._compile()
+        if compiled.has_modules:
+            compiled = compile_file(self._file, self._load, waits=True)
+        self._awaiting = compiled
+        return compiled
 
     def _load(self, file: File, include: Include) -> File:
         place = f"{file.source.name}:{include.place.line}"
@@ -164,6 +190,13 @@ def _add_place(error: Exception, compiled: Compiled) -> None:
         # An error object may be raised again and again.
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _names(one)
 
 
 def _path_of(loader: BaseLoader | None, name: str) -> str | None:

@@ -4,7 +4,7 @@ Names that begin with ``_tt_`` are ours, and so are no variables of the template
 
 * ``_tt_append`` adds a piece to the list ``_tt_buffer``;
 * ``_tt_escape`` and ``_tt_raw`` are `runtime.escaped` and `runtime.raw`;
-* ``_tt_text``, ``_tt_bytes`` and ``_tt_join`` are found in the namespace.
+* ``_tt_text``, ``_tt_bytes``, ``_tt_settled`` and ``_tt_join`` are found in the namespace.
 """
 
 from __future__ import annotations

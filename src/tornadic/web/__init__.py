@@ -21,10 +21,11 @@ from tornadic.httputil import HTTPServerRequest
 from tornadic.routing import URLSpec
 from tornadic.web.application import Application
 from tornadic.web.basic_handlers import ErrorHandler, FallbackHandler, RedirectHandler
-from tornadic.web.compression import GZipContentEncoding
+from tornadic.web.compression import GZipContentEncoding, NegotiatedContentEncoding
 from tornadic.web.decorators import addslash, authenticated, removeslash
 from tornadic.web.errors import Finish, HTTPError, MissingArgumentError
 from tornadic.web.handler import RequestHandler
+from tornadic.web.modules import TemplateModule, UIModule
 from tornadic.web.parts import BodyPart
 from tornadic.web.signing import (
     DEFAULT_SIGNED_VALUE_MIN_VERSION,
@@ -57,10 +58,13 @@ __all__ = [
     "HTTPError",
     "HTTPServerRequest",
     "MissingArgumentError",
+    "NegotiatedContentEncoding",
     "OutputTransform",
     "RedirectHandler",
     "RequestHandler",
     "StaticFileHandler",
+    "TemplateModule",
+    "UIModule",
     "URLSpec",
     "addslash",
     "authenticated",

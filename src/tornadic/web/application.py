@@ -18,10 +18,15 @@ from tornadic.routing import (
     Rule,
 )
 from tornadic.routing.routers import ReversibleRouter
+from tornadic.web import hints
 from tornadic.web.basic_handlers import ErrorHandler
-from tornadic.web.compression import GZipContentEncoding
+from tornadic.web.compression import NegotiatedContentEncoding
 from tornadic.web.execution import HandlerDelegate
 from tornadic.web.handler import RequestHandler
+from tornadic.web.middleware import MiddlewareChain
+from tornadic.web.modules import collect_ui_methods, collect_ui_modules
+from tornadic.web.sessions import SessionKeeper
+from tornadic.web.settings import KNOWN_SETTINGS, warn_of_misspelt
 from tornadic.web.static import StaticFileHandler
 from tornadic.web.transforms import OutputTransform
 
@@ -43,6 +48,10 @@ class _ApplicationRouter(ReversibleRuleRouter):
         if isinstance(rule.target, (list, tuple)):
             rule.target = _ApplicationRouter(self.application, rule.target)
         rule.target_is_handler = _is_handler(rule.target)
+        if not rule.target_is_handler:
+            objection = hints.bad_target(_described(rule), rule.target)
+            if objection is not None:
+                raise objection
         return rule
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
@@ -87,6 +96,14 @@ class _ApplicationRouter(ReversibleRuleRouter):
         return super().get_target_delegate(target, request, **target_params)
 
 
+def _described(rule: Rule) -> str:
+    """A rule as it is named in an error."""
+    matcher = rule.matcher
+    return repr(
+        matcher.regex.pattern.removesuffix("$") if isinstance(matcher, PathMatches) else matcher
+    )
+
+
 def _is_handler(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, RequestHandler)
 
@@ -113,8 +130,8 @@ class Application(ReversibleRouter):
     in which the handler is a `RequestHandler` class, its dotted name, a list of further rules, a
     router, or another application.  The first rule that matches counts.  They hold for every
     host; `add_handlers` adds some for one.  ``default_host`` stands in for a host that
-    no rule names.  ``transforms`` are `OutputTransform` classes (None: `GZipContentEncoding`, if
-    the setting ``compress_response`` is true).  All other arguments are settings, which handlers
+    no rule names.  ``transforms`` are `OutputTransform` classes (None: `NegotiatedContentEncoding`,
+    if the setting ``compress_response`` is true).  All other arguments are settings, which handlers
     read as ``self.settings``.
     """
 
@@ -126,9 +143,13 @@ class Application(ReversibleRouter):
         **settings: Any,
     ) -> None:
         self.settings = settings
+        if settings and not settings.keys() <= KNOWN_SETTINGS.keys():
+            warn_of_misspelt(settings)
         self.default_host = default_host
+        self.ui_modules = collect_ui_modules(settings.get("ui_modules"))
+        self.ui_methods = collect_ui_methods(settings.get("ui_methods"))
         if transforms is None and (settings.get("compress_response") or settings.get("gzip")):
-            transforms = [GZipContentEncoding]
+            transforms = [NegotiatedContentEncoding]
         self.transforms: list[type[OutputTransform]] = list(transforms or ())
         if settings.get("debug"):
             settings.setdefault("autoreload", True)
@@ -137,6 +158,13 @@ class Application(ReversibleRouter):
             settings.setdefault("serve_traceback", True)
         if settings.get("static_path"):
             handlers = [*_static_rules(settings), *(handlers or ())]
+        self._sessions: SessionKeeper | None = None
+        self._remote_sessions: SessionKeeper | None = None
+        sessions_for = getattr(settings.get("session_store"), "sessions_for", None)
+        if sessions_for is not None:
+            sessions_for(settings).attach_to(self)
+        middleware = settings.get("middleware")
+        self._middleware = MiddlewareChain(middleware) if middleware else None
         # Whether no subclass has a word in who answers a request.
         self.finds_directly = (
             type(self).find_handler is Application.find_handler

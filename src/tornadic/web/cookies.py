@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tornadic.escape import native_str
-from tornadic.http.cookies import format_set_cookie
-from tornadic.web import signing
+from tornadic.http.cookies import InvalidCookieError, format_set_cookie
+from tornadic.web import hints, signing
 from tornadic.web.settings import SettingsMixin
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class CookiesMixin(SettingsMixin):
     """Cookies of the request, and of the response until it is sent."""
 
     request: HTTPServerRequest
+    _headers_written: bool
 
     # Those that are set with the response, by name; None for none at all.
     _new_cookies: dict[str, str] | None
@@ -60,6 +61,8 @@ class CookiesMixin(SettingsMixin):
         ``samesite``: "Strict", "Lax" or "None".  ``kwargs`` are further attributes, in any case.
         Raises ValueError if anything has a character that could end it.
         """
+        if self._headers_written:
+            hints.warn_of_sent_head("set_cookie")
         if expires_days is not None and not expires:
             expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=expires_days)
         attributes: dict[str, Any] = {
@@ -74,7 +77,13 @@ class CookiesMixin(SettingsMixin):
         for key, given in kwargs.items():
             attributes[key.lower().replace("-", "_")] = given
         name = native_str(name)
-        cookie = format_set_cookie(name, native_str(value), **attributes)
+        try:
+            cookie = format_set_cookie(name, native_str(value), **attributes)
+        except InvalidCookieError as e:
+            for key in kwargs:
+                if key.lower().replace("-", "_") == e.attribute:
+                    e.attribute = key  # as the program spelled it
+            raise
         if self._new_cookies is None:
             self._new_cookies = {}
         self._new_cookies[name] = cookie

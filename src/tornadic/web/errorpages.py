@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tornadic.escape import xhtml_escape
-from tornadic.http.errors import HTTPInputError
+from tornadic.http.errors import HTTPInputError, HTTPOutputError
 from tornadic.iostream import StreamClosedError
 from tornadic.log import app_log, gen_log
 from tornadic.web.errors import HTTPError
@@ -15,13 +14,13 @@ from tornadic.web.errors import HTTPError
 if TYPE_CHECKING:
     from tornadic.web.handler import RequestHandler
 
-__all__ = ["default_page", "log_exception", "status_of", "traceback_text"]
+__all__ = ["default_page", "log_exception", "show_to_developer", "status_of"]
 
 
 def status_of(error: BaseException) -> int:
     """The status that answers a request which ended with ``error``."""
     if isinstance(error, HTTPError):
-        return error.status_code
+        return error.status_code if error.status_code >= 200 else 500  # 1xx ends nothing
     if isinstance(error, HTTPInputError):
         return error.status
     return 500
@@ -33,9 +32,15 @@ def default_page(status_code: int, reason: str) -> str:
     return f"<html><title>{title}</title><body>{title}</body></html>"
 
 
-def traceback_text(exc_info: Any) -> str:
-    """The traceback of ``exc_info``, for developers."""
-    return "".join(traceback.format_exception(*exc_info))
+def show_to_developer(handler: RequestHandler, exc_info: Any) -> None:
+    """Answer with all that helps to find out what went wrong; never for the public.
+
+    Browsers get the debug page, everybody else the traceback as plain text.
+    """
+    # Most servers never show it, so they need not have it.
+    from tornadic.web.debugpage.answer import answer
+
+    answer(handler, exc_info)
 
 
 def log_exception(
@@ -58,6 +63,8 @@ def log_exception(
     elif isinstance(value, StreamClosedError) and handler.request.connection_is_closed():
         gen_log.info("%s: the client has gone", summary)
     else:
+        if isinstance(value, HTTPOutputError) and not handler._headers_written:
+            gen_log.error("Failed to flush partial response: %s", value)
         exc_info = (typ, value, tb)
         app_log.error(
             "Uncaught exception %s\n%r",

@@ -11,6 +11,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import copy_context
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import TYPE_CHECKING, Any
 
 from tornadic import gen
@@ -20,6 +21,7 @@ from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.httputil import HTTPHeaders, HTTPServerRequest
 from tornadic.iostream import StreamClosedError
 from tornadic.log import app_log
+from tornadic.web import hints
 from tornadic.web.arguments import ArgumentsMixin
 from tornadic.web.errors import HTTPError
 from tornadic.web.handler import RequestHandler
@@ -37,7 +39,7 @@ _EAGER = sys.version_info >= (3, 12)
 _bare_request = HTTPServerRequest.__new__
 
 # The loop itself does not keep its tasks alive.
-_waiting: set[HandlerDelegate] = set()
+_waiting: dict[HandlerDelegate, asyncio.Task[None]] = {}
 
 
 async def _nothing() -> None: ...
@@ -66,7 +68,6 @@ class HandlerDelegate(HTTPMessageDelegate):
         "_prepared",
         "_request",
         "_server_connection",
-        "_task",
     )
 
     def __init__(
@@ -194,8 +195,12 @@ class HandlerDelegate(HTTPMessageDelegate):
             else:
                 handler = self._handler_class(application, request)
         except (Exception, asyncio.CancelledError) as e:
+            hints.explain_construction(e, self._handler_class, self._handler_kwargs)
             # A handler of no kind in particular says what became of this one.
-            _fail(RequestHandler(application, request), e)
+            handler = RequestHandler(application, request)
+            if application._middleware is not None:
+                application._middleware.attend(handler)
+            _fail(handler, e)
             self._let_data_come()
             return
         self._handler = handler
@@ -204,18 +209,18 @@ class HandlerDelegate(HTTPMessageDelegate):
         if application.transforms:
             handler._transforms = [t(request) for t in application.transforms]
         try:
-            if request.method not in handler.SUPPORTED_METHODS:
-                raise HTTPError(405)
-            if self._path_args or self._path_kwargs:
-                self._decode_path(handler)
-            if type(handler).on_connection_close is not RequestHandler.on_connection_close:
-                connection: Any = request.connection
-                connection.set_close_callback(handler.on_connection_close)
-            if request.method not in SAFE_METHODS:
-                protect(handler)
-            waiting = handler.prepare()
+            middleware = application._middleware
+            if middleware is not None:
+                passing = middleware.enter(handler, self._answer)
+                if passing is not None:
+                    self._go_on(handler, passing, is_called=True)
+                    return
+                if handler._finished:
+                    self._let_data_come()
+                    return
+            waiting = self._prepare(handler)
             if waiting is not None or self._body is not None:
-                self._go_on(handler, self._after_prepare(handler, waiting))
+                self._go_on(handler, waiting, is_called=False)
             elif not handler._finished:
                 method = getattr(handler, request.method.lower())
                 if handler.path_args or handler.path_kwargs:
@@ -223,12 +228,35 @@ class HandlerDelegate(HTTPMessageDelegate):
                 else:
                     waiting = method()
                 if waiting is not None and (type(waiting) is _Coroutine or not _is_done(waiting)):
-                    self._go_on(handler, self._after_method(handler, waiting))
+                    self._go_on(handler, waiting, is_called=True)
                 elif handler._auto_finish and not handler._finished:
                     handler.finish()
         except (Exception, asyncio.CancelledError) as e:
             _fail(handler, e)
             self._let_data_come()
+
+    def _prepare(self, handler: RequestHandler) -> Any:
+        """Look whether the request may be answered; what `prepare` returned."""
+        method = self._request.method
+        if method not in handler.SUPPORTED_METHODS:
+            raise HTTPError(405)
+        if self._path_args or self._path_kwargs:
+            self._decode_path(handler)
+        if type(handler).on_connection_close is not RequestHandler.on_connection_close:
+            connection: Any = self._request.connection
+            connection.set_close_callback(handler.on_connection_close)
+        if method not in SAFE_METHODS:
+            protect(handler)
+        remote = self._application._remote_sessions
+        return handler.prepare() if remote is None else remote.prepare(handler)
+
+    async def _answer(self, handler: RequestHandler) -> None:
+        """All that a handler does, for middleware that is around it."""
+        waiting = self._prepare(handler)
+        if waiting is not None:
+            await _awaitable(handler, waiting, "prepare")
+        if not handler._finished:
+            await self._call_method(handler)
 
     def _decode_path(self, handler: RequestHandler) -> None:
         args, kwargs = self._path_args, self._path_kwargs
@@ -248,69 +276,122 @@ class HandlerDelegate(HTTPMessageDelegate):
                 name: _decode(handler, arg, name) for name, arg in kwargs.items()
             }
 
-    def _go_on(self, handler: RequestHandler, coroutine: Any) -> None:
-        """Run ``coroutine`` to the end of the request, in a task."""
+    def _go_on(self, handler: RequestHandler, waiting: Any, is_called: bool) -> None:
+        """Wait for ``waiting``, and see the request to its end, in a task."""
         loop = asyncio.get_running_loop()
+        coroutine = self._see_to_its_end(handler, waiting, is_called)
         if _EAGER:
             task = asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
             if task.done():
                 return
         else:
-            task = asyncio.Task(coroutine, loop=loop)
-        self._task = task
-        _waiting.add(self)
+            task = _LateTask(coroutine, loop=loop)
+            task.delegate = self
+            task.waiting = waiting
+        _waiting[self] = task
 
-    async def _after_prepare(self, handler: RequestHandler, waiting: Any) -> None:
+    async def _see_to_its_end(self, handler: RequestHandler, waiting: Any, is_called: bool) -> None:
+        """Wait for what `prepare` or the method returned, call the method, and finish.
+
+        ``is_called``: it was the method that returned ``waiting``.
+        """
         try:
-            if waiting is not None:
-                await gen.convert_yielded(waiting)
-            if handler._finished:
-                return
-            if self._body is not None and self._incoming is None:
-                self._let_data_come()
-                await self._body
-                if handler._finished:
-                    return
-            result = getattr(handler, handler.request.method.lower())(
-                *handler.path_args, **handler.path_kwargs
-            )
-            if result is not None:
-                await gen.convert_yielded(result)
+            if type(waiting) is _Coroutine:
+                await waiting
+            elif waiting is not None:
+                await _awaitable(handler, waiting, None if is_called else "prepare")
+            if not is_called and not handler._finished:
+                await self._call_method(handler)
             if handler._auto_finish and not handler._finished:
                 handler.finish()
         except StreamClosedError as e:
             # Whoever reads a body whose client has gone ends here, and nobody is left to be told.
-            if self._body is None or not self._body.done() or self._body.exception() is None:
+            if not self._is_cut_off:
                 _fail(handler, e)
         except Exception as e:
             _fail(handler, e)
-        except asyncio.CancelledError:
-            handler._abort()
+        except asyncio.CancelledError as e:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                self._break_off(handler)
+            else:
+                _fail(handler, e)  # it is what the handler waited for that was cancelled
             raise
         finally:
             self._let_data_come()
-            _waiting.discard(self)
+            _waiting.pop(self, None)
+
+    async def _call_method(self, handler: RequestHandler) -> None:
+        """Call the method once the body is there, and wait for what it returns."""
+        verb = handler.request.method.lower()
+        if self._body is not None and not self._is_read_by(verb):
+            self._let_data_come()
+            await self._body
+            if handler._finished:
+                return
+        method = getattr(handler, verb)
+        result = method(*handler.path_args, **handler.path_kwargs)
+        if type(result) is _Coroutine:
+            await result
+        elif result is not None:
+            await _awaitable(handler, result)
+
+    def _is_read_by(self, verb: str) -> bool:
+        """Whether the body comes while the method runs, which reads it."""
+        if self._incoming is None:
+            return False
+        is_defined = getattr(self._handler_class, verb) is not getattr(RequestHandler, verb, None)
+        if is_defined or self._request.headers.peek("Expect") is not None:
+            return True
+        # A 405, as it is for other handlers: when all of the request is here.
+        self._incoming.break_off(answered=True)
+        return False
+
+    @property
+    def _is_cut_off(self) -> bool:
+        """Whether the body of a handler that streams ended before its end."""
+        body = self._body
+        return body is not None and body.done() and body.exception() is not None
+
+    def _break_off(self, handler: RequestHandler) -> None:
+        """Answer 500 for a task that was cancelled, which is no error that the log had to tell."""
+        try:
+            is_gone = self._is_cut_off or handler.request.connection_is_closed()
+            if is_gone or handler._headers_written:
+                handler._abort()
+            elif not handler._finished:
+                handler.send_error(500)
+        except Exception:
+            app_log.error("Exception in exception handler", exc_info=True)
+            handler._abort()
 
     def _let_data_come(self) -> None:
         if self._prepared is not None and not self._prepared.done():
             self._prepared.set_result(None)
 
-    async def _after_method(self, handler: RequestHandler, waiting: Any) -> None:
-        try:
-            if type(waiting) is _Coroutine:
-                await waiting
-            else:
-                await gen.convert_yielded(waiting)
-            if handler._auto_finish and not handler._finished:
-                handler.finish()
-        except Exception as e:
-            _fail(handler, e)
-        except asyncio.CancelledError:
-            # Nobody will answer this request any more.
-            handler._abort()
-            raise
-        finally:
-            _waiting.discard(self)
+
+class _LateTask(asyncio.Task[None]):
+    """A task that begins in the next turn; if it is cancelled before, ``delegate`` answers.
+
+    ``waiting`` is what it would have waited for.
+    """
+
+    delegate: HandlerDelegate
+    waiting: Any
+
+    def cancel(self, msg: Any = None) -> bool:
+        if getcoroutinestate(self.get_coro()) == CORO_CREATED:  # type: ignore[arg-type]
+            # The coroutine will never hear of it.
+            self.add_done_callback(self._never_began)
+        return super().cancel(msg)
+
+    def _never_began(self, _: asyncio.Task[None]) -> None:
+        delegate = self.delegate
+        if type(self.waiting) is _Coroutine:
+            self.waiting.close()
+        if _waiting.pop(delegate, None) is not None and delegate._handler is not None:
+            delegate._break_off(delegate._handler)
+            delegate._let_data_come()
 
 
 def _is_done(waiting: Any) -> bool:
@@ -321,6 +402,19 @@ def _is_done(waiting: Any) -> bool:
         and not waiting.cancelled()
         and waiting.exception() is None
     )
+
+
+def _awaitable(handler: RequestHandler, result: Any, method: str | None = None) -> Any:
+    """What ``method`` (None: the request's) returned, to be awaited.
+
+    Raises TypeError for what nobody can wait for.
+    """
+    if not isinstance(result, (dict, list)):  # meant to be sent, more likely than to be awaited
+        try:
+            return gen.convert_yielded(result)
+        except gen.BadYieldError:
+            pass
+    raise hints.bad_result(handler, method or handler.request.method.lower(), result)
 
 
 def _decode(handler: RequestHandler, value: bytes | str | None, name: str | None) -> str | None:

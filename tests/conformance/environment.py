@@ -1,0 +1,85 @@
+"""The environment of the Autobahn test suite, which is a program for Python 2.7.
+
+It gets a virtual environment of its own, made by the virtualenv of a Python 2.7 that is looked for
+where the variable ``AUTOBAHN_PYTHON`` says; without it on the path, then among pyenv's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+__all__ = ["SUITE", "VARIABLE", "find_python", "prepare"]
+
+SUITE: Final = "autobahntestsuite==25.10.1"
+"""The version that our figures are of."""
+
+VARIABLE: Final = "AUTOBAHN_PYTHON"
+
+INSTALL_TIMEOUT: Final = 900
+"""Seconds for a download and its compiled parts: a minute on a machine of two cores."""
+
+_ASK_VERSION: Final = "import sys, virtualenv; sys.stdout.write('%d.%d' % sys.version_info[:2])"
+
+
+def prepare(folder: Path) -> Path:
+    """Install the suite in ``folder``, unless it is there; return the path of its program.
+
+    Raises `LookupError` if there is no Python for it, `subprocess.SubprocessError` if it cannot
+    be installed.
+    """
+    program = folder / "bin" / "wstest"
+    stamp = folder / f".prepared-{SUITE}"
+    if not stamp.exists():
+        python = find_python(os.environ)
+        print(f"preparing {folder}, with {SUITE} on {python}", flush=True)
+        run([python, "-m", "virtualenv", "--quiet", str(folder)])
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        run([*pip, "--disable-pip-version-check", SUITE])
+        stamp.touch()
+    return program
+
+
+def run(command: list[str]) -> None:
+    subprocess.run(command, check=True, timeout=INSTALL_TIMEOUT)
+
+
+def find_python(variables: Mapping[str, str]) -> str:
+    """The Python 2.7 to use, ``variables`` being the environment's.
+
+    Raises `LookupError` if there is none, or if the one that is named is something else.
+    """
+    named = variables.get(VARIABLE)
+    for python in [named] if named else candidates(variables):
+        if version_of(python) == "2.7":
+            return python
+    if named:
+        raise LookupError(f"{VARIABLE} is {named!r}, and that is no Python 2.7 with virtualenv")
+    raise LookupError(
+        f"{SUITE} needs a Python 2.7 with virtualenv. None is on the path or among pyenv's; "
+        f"name one by {VARIABLE}=/path/to/python2.7"
+    )
+
+
+def candidates(variables: Mapping[str, str]) -> Iterator[str]:
+    # All of the path: the first may be a shim of pyenv's that finds no version chosen.
+    for folder in variables.get("PATH", "").split(os.pathsep):
+        if folder and (path := Path(folder, "python2.7")).exists():
+            yield str(path)
+    pyenv = Path(variables.get("PYENV_ROOT") or Path(variables.get("HOME", "/"), ".pyenv"))
+    for path in sorted(pyenv.glob("versions/2.7*/bin/python2.7")):
+        yield str(path)
+
+
+def version_of(python: str) -> str | None:
+    """What a Python says it is; None if it does not run, or has no virtualenv."""
+    try:
+        done = subprocess.run(
+            [python, "-c", _ASK_VERSION], capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

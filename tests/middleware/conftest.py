@@ -1,0 +1,8 @@
+"""A log line that nobody expected is a failure here, too."""
+
+from __future__ import annotations
+
+from tests.sessions.conftest import redis_url
+from tests.web.conftest import log
+
+__all__ = ["log", "redis_url"]
