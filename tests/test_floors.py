@@ -27,6 +27,7 @@ FLOORS: Final[dict[int, list[str]]] = {
         "escape",
         "log",
         "options",
+        "_legacy",
         "_locale_data",
         "frames.masking",
         "frames._masking",

@@ -1,0 +1,65 @@
+"""The hooks by which modules reach what Tornado had once and has removed.
+
+The old forms live in ``compat.legacy``, above all other floors, and are loaded when a program first
+uses one: a program without them loads no line of it, and pays nothing.  A module has up to two
+kinds of hook::
+
+    __getattr__ = _legacy.names_of(__name__)  # names that are gone
+
+    if callback is not None:  # an argument that is gone
+        return _legacy.room("callbacks").call_back(future, callback)
+
+Whatever goes this way warns once at each place that uses it, and says what to write today.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+__all__ = ["names_of", "room", "warn"]
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def names_of(module: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of ``module``: its names that are gone, each with a warning.
+
+    Which names, from which room of ``compat.legacy``, and what to write today stands in
+    ``compat.legacy.NAMES``.  The function raises AttributeError for any other name.
+    """
+    path = module.partition(".")[2]
+
+    def __getattr__(name: str) -> Any:
+        if not name.startswith("__"):
+            known = importlib.import_module("tornadic.compat.legacy").NAMES.get(path, {}).get(name)
+            if known is not None:
+                where, instead = known
+                warn(f"tornado.{path}.{name}", instead)
+                return getattr(room(where), name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return __getattr__
+
+
+def room(name: str) -> ModuleType:
+    """Return the module ``name`` of ``compat.legacy``, loaded now if this is its first use."""
+    return importlib.import_module(f"tornadic.compat.legacy.{name}")
+
+
+def warn(old: str, instead: str) -> None:
+    """Warn (DeprecationWarning) that ``old`` is gone from Tornado, and what is written today.
+
+    The warning names the first caller outside Tornadic, so that it is shown once for each line of
+    a program, and in ``__main__`` without being asked for.
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    text = f"{old} was removed from Tornado and is kept for old programs; {instead}"
+    warnings.warn(text, DeprecationWarning, stacklevel=level)
