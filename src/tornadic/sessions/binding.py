@@ -123,14 +123,12 @@ class Sessions:
             if (not before or (before[-2:] == "; " and self._name not in before)) and (
                 len(after) == _KEY_CHARACTERS or after[_KEY_CHARACTERS : _KEY_CHARACTERS + 1] == ";"
             ):
-                key: str | None = after[:_KEY_CHARACTERS]
+                key = after[:_KEY_CHARACTERS]
                 return key if key.isascii() and ";" not in key else None
         elif self._name not in header:
             return None
-        key = request.cookie_values.get(self._name)
-        if key is None or len(key) != _KEY_CHARACTERS or not key.isascii():
-            return None
-        return key
+        sent = request.cookie_values.get(self._name)
+        return sent if sent and len(sent) == _KEY_CHARACTERS and sent.isascii() else None
 
     async def load(self, session: Session) -> None:
         """Ask a remote store.  Raises `HTTPError` 503 if that fails, and so does the request."""

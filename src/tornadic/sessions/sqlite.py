@@ -71,7 +71,8 @@ class SQLiteStore(SessionStore):
     """Keeps sessions in the file ``path``, which is made if it is not there.
 
     A process that forks closes its connections before that, and both open new ones when they need
-    them.  The times are those of `SessionStore`.  Raises `SessionStoreError` if the file cannot be used.
+    them.  The times are those of `SessionStore`.  Raises `SessionStoreError` if the file cannot be
+    used.
     """
 
     def __init__(
