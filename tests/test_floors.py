@@ -74,6 +74,7 @@ FLOORS: Final[dict[int, list[str]]] = {
         "wsgi",
     ],
     7: [
+        "_redis",
         "sessions",
         "channels",
         "forms",
