@@ -84,44 +84,41 @@ class _Judge:
 
     def _of_name(self, facts: ModuleFacts, use: Use, path: str) -> Iterator[tuple[str, str, Form]]:
         name = f"tornado.{path}"
+        module, rest = _split(path)
+        old = _old_module(path)
+        if old is not None:
+            yield f"tornado.{old[0]}", name, old[1]
+            return
         form = forms.NAMES.get(path) or _of_member(path, forms.NAMES)
         if form is not None:
+            if form.level is Level.WILL_NOT_RUN and _is_here(path, module, rest):
+                form = Form(Level.REMOVED, form.instead)
             yield name, name, form
-            return
-        module, rest = _split(path)
-        if not rest:
-            return
-        missing = f"{module}.{rest[0]}" if module else rest[0]
-        old = _of_module(missing)
-        if old is not None:
-            yield f"tornado.{missing}", name, old
-        elif len(rest) == 1 or (use.is_import and not surface.has_name(module, rest[0])):
-            if use.trail[:2] == _OURS and surface.has_name(module, rest[0]):
-                return
-            form = self._of_module_name(module, rest[0])
+        elif len(rest) == 1 or (rest and use.is_import and not surface.has_name(module, rest[0])):
+            form = self._of_module_name(module, rest[0], use.trail[:2] == _OURS)
             if form is not None:
-                yield f"tornado.{missing}", name, form
-        elif _is_private(rest[-1]) and self._is_strange(facts, use.trail, rest[-1], path):
+                yield f"tornado.{module}.{rest[0]}", name, form
+        elif rest and _is_private(rest[-1]) and self._is_strange(facts, use.trail, path):
             yield name, name, _PRIVATE
 
-    def _of_module_name(self, module: str, name: str) -> Form | None:
-        """What is old about a name of one of Tornado's modules."""
+    def _of_module_name(self, module: str, name: str, is_ours: bool) -> Form | None:
+        """What is old about a name of one of Tornado's modules; ``is_ours``: said tornadic."""
         if name in self._own_names or (name.startswith("__") and name.endswith("__")):
             return None
         if _is_private(name):
-            return _PRIVATE
-        if surface.has_name(module, name):
-            return None
+            return None if is_ours and surface.has_name(module, name) else _PRIVATE
         instead = surface.old_name(module, name)
         if instead is not None:
             return Form(Level.REMOVED, instead)
+        if surface.has_name(module, name):
+            return None
         today = surface.where(name)
         hint = f"use {today}.{name}" if today else "neither Tornado 6.6 nor Tornadic has it"
         return Form(Level.WILL_NOT_RUN, hint)
 
-    def _is_strange(self, facts: ModuleFacts, trail: Trail, name: str, path: str) -> bool:
+    def _is_strange(self, facts: ModuleFacts, trail: Trail, path: str) -> bool:
         """Whether a private attribute can only be one of Tornado's that Tornadic has not."""
-        owner = path.rpartition(".")[0]
+        owner, _, name = path.rpartition(".")
         if name in self._own_names or not surface.is_class(owner):
             return False
         holders = self._project.follow(facts.path, trail[:-1])
@@ -268,13 +265,26 @@ def _split(path: str) -> tuple[str, tuple[str, ...]]:
     return "", tuple(parts)
 
 
-def _of_module(path: str) -> Form | None:
-    """What is old about a module."""
-    form = forms.MODULES.get(path)
-    instead = surface.old_module(path)
-    if form is None and instead is not None:
-        form = Form(Level.REMOVED, instead)
-    return form
+def _is_here(path: str, module: str, rest: tuple[str, ...]) -> bool:
+    """Whether Tornadic has an old name all the same."""
+    if len(rest) == 1:
+        return surface.has_name(module, rest[0])
+    owner, _, name = path.rpartition(".")
+    return surface.is_class(owner) and surface.has_attribute(owner, name)
+
+
+def _old_module(path: str) -> tuple[str, Form] | None:
+    """The module that ``path`` is in, and what to write instead, if the module is gone."""
+    parts = path.split(".")
+    for length in range(1, len(parts) + 1):
+        module = ".".join(parts[:length])
+        form = forms.MODULES.get(module)
+        instead = surface.old_module(module)
+        if instead is not None:
+            return module, Form(Level.REMOVED, form.instead if form else instead)
+        if form is not None:
+            return module, form
+    return None
 
 
 def _is_private(name: str) -> bool:

@@ -201,10 +201,10 @@ class Project:
             return _step_known(target, word)
         if isinstance(target, Folder):
             package = os.path.join(target.path, "__init__.py")
-            found = self._name_in(package, word)
+            found = self.follow(package, (HERE, word))
             return found or self._in_folder(target.path, word)
         if isinstance(target, OwnModule):
-            return self._name_in(target.path, word)
+            return self.follow(target.path, (HERE, word))
         if isinstance(target, OwnClass):
             if word == CALLED:
                 return [OwnClass(target.file, target.name, True)]

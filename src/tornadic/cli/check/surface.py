@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import textwrap
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -54,12 +55,17 @@ def _module(path: str) -> ModuleType | None:
         return None
 
 
+@functools.cache
 def has_name(module: str, name: str) -> bool:
-    """Whether a module that is there has this name, or may have it (it cannot be loaded here)."""
+    """Whether a module that is there has this name; True if it cannot be loaded here."""
     found = _module(module)
     if found is None or name in vars(found) or name in getattr(found, "__all__", ()):
         return True
-    return has_module(f"{module}.{name}" if module else name)
+    if has_module(f"{module}.{name}" if module else name):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some names are made on demand, and warn
+        return hasattr(found, name)
 
 
 def old_module(path: str) -> str | None:
