@@ -12,9 +12,9 @@ from tests.tools import module
 from tests.tornado_suite import api, exceptions
 from tests.tornado_suite.__main__ import main
 from tests.tornado_suite.api import Entry, check, entries
-from tests.tornado_suite.child import STAND_INS
 from tests.tornado_suite.environment import TORNADO, Environment, prepare, write_startup
 from tests.tornado_suite.exceptions import KnownException, compare, read
+from tests.tornado_suite.stand_ins import RENAMED
 
 Run = Callable[..., dict[str, dict[str, str]]]
 
@@ -197,7 +197,7 @@ class Test(unittest.TestCase):
         assert "the wrong one" in found["some_test"]["detail"]
 
     def test_what_stands_for_tornados_insides_is_there(self) -> None:
-        for (name, theirs), ours in STAND_INS.items():
+        for (name, theirs), ours in RENAMED.items():
             found = module(name.replace("tornado", "tornadic", 1))
             assert not hasattr(found, theirs) and hasattr(found, ours)
 
@@ -307,7 +307,8 @@ tornadic.testing.bind_unused_port: function(reuse_port=False, address='127.0.0.1
             ("bytes_type.no_such", "attribute", "", "no such name"),
             ("exec_in", "class", "()", "no class"),
             ("__all__", "function", "()", "no function"),
-            ("exec_in", "function", "(code, glob)", "its parameters"),
+            ("exec_in", "function", "(code, loc=None)", "its parameters"),
+            ("exec_in", "function", "(code, glob, loc=None, more=1)", "its parameters"),
             ("exec_in", "function", "(code, glob, other=None)", "its parameters"),
             ("exec_in", "function", "(code, glob, *, loc=None)", "its parameters"),
             ("exec_in", "function", "(code, glob, loc)", "its parameters"),
@@ -318,6 +319,12 @@ tornadic.testing.bind_unused_port: function(reuse_port=False, address='127.0.0.1
     def test_what_is_not(self, path: str, kind: str, signature: str, problem: str) -> None:
         found = check(Entry("tornadic.util", path, kind, signature))
         assert found is not None and problem in found
+
+    @pytest.mark.parametrize("signature", ["(code, glob)", "(code, glob, loc=None)"])
+    def test_more_that_can_be_left_out(self, signature: str) -> None:
+        assert check(Entry("tornadic.util", "exec_in", "function", signature)) is None
+        entry = Entry("tornadic.util", "exec_in", "function", "(glob, loc=None)")
+        assert check(entry) is not None  # what is more comes first
 
     def test_defaults_that_are_not_shown(self) -> None:
         for signature in ("(code, glob, loc=...)", "(code, glob, loc=<object at 0x0>)"):
