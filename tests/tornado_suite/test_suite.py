@@ -99,7 +99,7 @@ class Test(unittest.TestCase):
         printed = capsys.readouterr().out
         # run, passed, failed, skipped
         assert "9 2 6 1" in " ".join(printed.split())
-        assert "0 known exceptions, 6 unexpected failures" in printed
+        assert "0 known exceptions beside, 6 unexpected failures" in printed
 
     def test_all_is_well(self, run: Run) -> None:
         found = run("class Test(unittest.TestCase):\n    def test(self): pass")
@@ -259,7 +259,44 @@ class TestExceptions:
         run("class Test(unittest.TestCase):\n    def test_1(self): self.fail()")
         printed = capsys.readouterr().out
         assert "Known: It is so." in printed
-        assert "1 known exceptions, 0 unexpected failures" in printed
+        assert "1 run: 0 differ on purpose, 1 100.0% known exceptions beside, 0 unexp" in printed
+
+    def test_shares(self) -> None:
+        outcomes = {f"t.{n}": "failed" for n in "abcd"}
+        private = KnownException(("t.a", "t.b"), "private")
+        on_purpose = KnownException(("t.b", "t.c"), "on purpose", True)
+        found = compare(outcomes, [private, on_purpose])
+        assert (found.count(differs=True), found.count(differs=False)) == (2, 1)
+        assert found.unexpected == ["t.d"]
+
+    @pytest.mark.parametrize(("failing", "status"), [(1, 0), (2, 1)])
+    @pytest.mark.parametrize("differs", ["", "differs = true\n"])
+    def test_too_many(
+        self,
+        environment: Environment,
+        run: Run,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        failing: int,
+        status: int,
+        differs: str,
+    ) -> None:
+        tests = environment.tornado / "tornado" / "test"
+        missing = "".join(f"tornado.none{n}: data\n" for n in range(failing))
+        (tests / "api.txt").write_text(f"[tornado]\ntornado.version: data\n{missing}")
+        (tests / "runtests.py").write_text("TEST_MODULES = ['tornado.test.some_test']")
+        (tests / "some_test.py").write_text(
+            "import unittest\n"
+            "class Test(unittest.TestCase): pass\n"
+            "for n in range(98): setattr(Test, f'test_{n}', lambda self: None)\n"
+        )
+        (tmp_path / "exceptions.toml").write_text(
+            f'[[exception]]\n{differs}tests = ["api.*"]\nreason = "r"\n'
+        )
+        # Of a hundred, and of 101, one may be known.
+        assert main(["--venv", str(environment.folder)]) == (0 if differs else status)
+        printed = capsys.readouterr().out
+        assert ("are too many" in printed) == (status == 1 and not differs)
 
     @pytest.mark.parametrize(
         "entry", ['tests = ["a"]', 'reason = "r"', 'tests = []\nreason = "r"', "a = 1"]
