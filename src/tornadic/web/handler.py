@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import re
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from hashlib import sha1
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -145,26 +145,17 @@ class RequestHandler(RenderingMixin, BodyMixin):
     def set_default_headers(self) -> None:
         """Set headers that every response is to have; called for error pages too."""
 
-    def head(self, *args: Any, **kwargs: Any) -> Any:
+    def _unimplemented_method(self, *args: Any, **kwargs: Any) -> Any:
         raise HTTPError(405)
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def post(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def delete(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def patch(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def put(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def options(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
+    # One and the same: programs compare a method with it to see whether a class has defined it.
+    head: Callable[..., Any] = _unimplemented_method
+    get: Callable[..., Any] = _unimplemented_method
+    post: Callable[..., Any] = _unimplemented_method
+    delete: Callable[..., Any] = _unimplemented_method
+    patch: Callable[..., Any] = _unimplemented_method
+    put: Callable[..., Any] = _unimplemented_method
+    options: Callable[..., Any] = _unimplemented_method
 
     # Status and headers
 
