@@ -22,9 +22,9 @@ class RedisClient:
     """A server and connections to it.
 
     ``url`` is ``redis://[user:password@]host:port/database``, ``rediss://`` for TLS, or
-    ``unix://path``.  ``timeout`` is how many seconds connecting and an answer may take.  Whatever fails raises
-    ``failure``, with the server's name and the reason.  With ``as_text`` answers are text instead
-    of bytes.  It belongs to one event loop, and connects when it is first asked.
+    ``unix://path``.  ``timeout`` is how many seconds connecting and an answer may take.  Whatever
+    fails raises ``failure``, with the server's name and the reason.  With ``as_text`` answers are
+    text instead of bytes.  It belongs to one event loop, and connects when it is first asked.
 
     Raises ImportError without redis-py, and ValueError for another URL.
     """
