@@ -88,9 +88,6 @@ class RequestHandler(RenderingMixin, BodyMixin):
     session = SessionAttribute()
     _session: Ending | None = None
 
-    # Who has a word before the response goes out.
-    _ending: Ending | None = None
-
     # Whether a class behind this one has something to initialise.
     _has_other_bases = False
 
@@ -111,6 +108,8 @@ class RequestHandler(RenderingMixin, BodyMixin):
         self._auto_finish = True
         self._transforms: list[OutputTransform] | None = None
         self._new_cookies = None
+        # Who has a word before the response goes out.
+        self._ending: Ending | None = None
         self.clear()
         # The usual class takes no arguments; calling to hear that costs as much as `clear`.
         if kwargs or type(self).initialize is not RequestHandler.initialize:
