@@ -430,6 +430,24 @@ def test_arguments_of_clients() -> None:
     assert names(source) == [(7, fetch), (8, fetch), use_gzip, (12, fetch)]
 
 
+def test_methods_of_others() -> None:
+    """Their names alone tell nothing where nothing is Tornado's."""
+    source = "import telnetlib\ndef f(x):\n  x.read_until(b'', callback=f); x.fetch(1, callback=f)"
+    assert names(source) == []
+    assert len(names(f"import tornado.web\n{source}")) == 2
+
+
+def test_callbacks_of_old_tests() -> None:
+    source = """
+        from tornado.testing import AsyncHTTPTestCase
+        class Test(AsyncHTTPTestCase):
+            def test(self):
+                self.http_client.fetch(self.get_url("/"), self.stop)
+                self.wait()
+    """
+    assert names(source) == [(5, "callback= of httpclient.AsyncHTTPClient.fetch")]
+
+
 def test_loops_as_arguments() -> None:
     source = """
         from tornado import ioloop, httpserver, tcpserver, websocket

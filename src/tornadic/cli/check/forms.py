@@ -204,7 +204,6 @@ OVERRIDES: Final[dict[str, Form]] = {
         "define write_error(self, status_code, **kwargs)"
     ),
     "web.RequestHandler.async_callback": _removed("leave it out: exceptions find their handler"),
-    "websocket.WebSocketHandler.allow_draft76": _gone("leave it out: no browser speaks draft 76"),
     "web.RequestHandler._execute": _inside("define prepare(), or use middleware"),
     "web.RequestHandler._log": _inside("use the setting log_function"),
 }
@@ -302,6 +301,7 @@ ATTRIBUTES: Final = {
     "web.RequestHandler.request": "httputil.HTTPServerRequest",
     "web.RequestHandler.application": "web.Application",
     "httputil.HTTPServerRequest.connection": "http1connection.HTTP1Connection",
+    "http1connection.HTTP1Connection.stream": "iostream.IOStream",
     "testing.AsyncTestCase.io_loop": "ioloop.IOLoop",
     "testing.AsyncHTTPTestCase.http_client": "httpclient.AsyncHTTPClient",
     "process.Subprocess.stdin": "iostream.PipeIOStream",
