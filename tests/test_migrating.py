@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "migrating.md").read_text("utf-8")
-COMMANDS = re.findall(r"^ {4}((?:PYTHONWARNINGS=\S+ )?(?:tornadic|grep) .*)$", PAGE, re.MULTILINE)
+COMMANDS: list[str] = re.findall(
+    r"^ {4}((?:PYTHONWARNINGS=\S+ )?(?:tornadic|grep) .*)$", PAGE, re.MULTILINE
+)
 
 PROGRAM = """\
 import logging, os, sys, tornado
