@@ -149,9 +149,10 @@ class _Judge:
         for path in sorted(paths):
             arguments = forms.ARGUMENTS.get(path) or _of_member(path, forms.ARGUMENTS) or ()
             for argument in arguments:
-                if self._is_given(facts, use, argument):
+                form = self._of_argument(facts, use, argument)
+                if form is not None:
                     name = f"{argument.keyword}= of tornado.{path}"
-                    yield name, name, argument.form
+                    yield name, name, form
         if paths and self._is_given_a_loop(facts, use):
             keyword = forms.LOOP_ARGUMENT.keyword
             name = f"{keyword}= of tornado.{min(paths)}"
@@ -168,16 +169,20 @@ class _Judge:
             name = f"callback= of the coroutine {target.name}"
             yield name, name, forms.COROUTINE_CALLBACK
 
-    def _is_given(self, facts: ModuleFacts, use: Call, argument: forms.Argument) -> bool:
+    def _of_argument(self, facts: ModuleFacts, use: Call, argument: forms.Argument) -> Form | None:
+        """What is old about a call that gives this argument; None if it does not."""
         if argument.keyword in use.keywords:
-            return True
+            return argument.form
         if argument.position is None:
-            return False
+            return None
         places = range(argument.position, len(use.positional))
-        return any(
+        is_given = any(
             place in use.functions or self._is_function(facts, use.positional[place])
             for place in places
         )
+        if not is_given:
+            return None
+        return forms.TWO_IN_ONE_PLACE if argument.today in use.keywords else argument.form
 
     def _is_function(self, facts: ModuleFacts, trail: Trail | None) -> bool:
         if trail is None:
