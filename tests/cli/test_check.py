@@ -181,7 +181,7 @@ def test_column_is_in_characters() -> None:
         "from tornado.ioloop import IOLoop\nIOLoop.configure('tornado.platform.epoll.EPollIOLoop')",
         "from tornado.util import import_object\nimport_object('tornado.web.NoSuchName')",
         "from tornado.auth import GoogleMixin",
-        "from tornado.util import b",
+        "from tornado.util import no_such_name",
     ],
 )
 def test_will_not_run(source: str) -> None:
@@ -428,6 +428,45 @@ def test_arguments_of_clients() -> None:
     fetch = "callback= of httpclient.AsyncHTTPClient.fetch"
     use_gzip = (10, "use_gzip= of httpclient.HTTPRequest")
     assert names(source) == [(7, fetch), (8, fetch), use_gzip, (12, fetch)]
+
+
+def test_methods_of_others() -> None:
+    """Their names alone tell nothing where nothing is Tornado's."""
+    source = "import telnetlib\ndef f(x):\n  x.read_until(b'', callback=f); x.fetch(1, callback=f)"
+    assert names(source) == []
+    assert len(names(f"import tornado.web\n{source}")) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "level"),
+    [
+        ("client.fetch('x', f, raise_error=False)", WILL_NOT_RUN),
+        ("client.fetch('x', callback=f, raise_error=False)", REMOVED),
+        ("client.fetch('x', f)", REMOVED),
+        ("stream.read_bytes(1, f, partial=True)", WILL_NOT_RUN),
+        ("stream.read_until(b'x', f, max_bytes=1)", WILL_NOT_RUN),
+        ("stream.read_until(b'x', f)", REMOVED),
+    ],
+)
+def test_two_arguments_in_one_place(call: str, level: Level) -> None:
+    source = f"""
+        from tornado import httpclient, iostream
+        client = httpclient.AsyncHTTPClient()
+        def f(x): pass
+        def g(stream: iostream.IOStream): {call}
+    """
+    assert only(source).level is level
+
+
+def test_callbacks_of_old_tests() -> None:
+    source = """
+        from tornado.testing import AsyncHTTPTestCase
+        class Test(AsyncHTTPTestCase):
+            def test(self):
+                self.http_client.fetch(self.get_url("/"), self.stop)
+                self.wait()
+    """
+    assert names(source) == [(5, "callback= of httpclient.AsyncHTTPClient.fetch")]
 
 
 def test_loops_as_arguments() -> None:

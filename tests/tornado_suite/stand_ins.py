@@ -14,7 +14,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["RENAMED", "count_bytes", "fill_in"]
+__all__ = [
+    "RENAMED",
+    "DecompressTooLargeError",
+    "PerMessageDeflateCompressor",
+    "PerMessageDeflateDecompressor",
+    "count_bytes",
+    "fill_in",
+]
 
 RENAMED = {("tornado.curl_httpclient", "_CurlStreamingBuffer"): "_Transfer"}
 """Private names, and what does that work in Tornadic.

@@ -14,7 +14,14 @@ from tests.tornado_suite.__main__ import main
 from tests.tornado_suite.api import Entry, check, entries
 from tests.tornado_suite.environment import TORNADO, Environment, prepare, write_startup
 from tests.tornado_suite.exceptions import KnownException, compare, read
-from tests.tornado_suite.stand_ins import RENAMED
+from tests.tornado_suite.stand_ins import (
+    RENAMED,
+    DecompressTooLargeError,
+    PerMessageDeflateCompressor,
+    PerMessageDeflateDecompressor,
+)
+
+from tornadic.frames.errors import ProtocolViolation
 
 Run = Callable[..., dict[str, dict[str, str]]]
 
@@ -200,6 +207,21 @@ class Test(unittest.TestCase):
         for (name, theirs), ours in RENAMED.items():
             found = module(name.replace("tornado", "tornadic", 1))
             assert not hasattr(found, theirs) and hasattr(found, ours)
+
+    @pytest.mark.parametrize("persistent", [True, False])
+    def test_what_stands_for_compression_compresses(self, persistent: bool) -> None:
+        compressor = PerMessageDeflateCompressor(persistent, None, {"compression_level": 9})
+        inflater = PerMessageDeflateDecompressor(persistent, None, 1000)
+        sizes = []
+        for message in (b"x" * 1000, b"", b"spam and eggs " * 50, b"spam and eggs " * 50):
+            data = compressor.compress(message)
+            assert inflater.decompress(data) == message
+            sizes.append(len(data))
+        assert (sizes[3] < sizes[2]) == persistent
+        with pytest.raises(DecompressTooLargeError):
+            inflater.decompress(compressor.compress(b"x" * 1001))
+        with pytest.raises(ProtocolViolation):
+            PerMessageDeflateDecompressor(persistent, None, 1000).decompress(b"\xff\xff")
 
     def test_an_environment_must_be_one(self, tmp_path: Path) -> None:
         with pytest.raises(LookupError, match="no virtual environment"):

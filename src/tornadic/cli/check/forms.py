@@ -22,6 +22,7 @@ __all__ = [
     "PARAMETERS",
     "PRIVATE_MEMBERS",
     "RETURNS",
+    "TWO_IN_ONE_PLACE",
     "UNIQUE_METHODS",
     "Argument",
     "Form",
@@ -55,6 +56,8 @@ class Argument:
     form: Form
     position: int | None = None
     """From which place on a function given without a keyword is this argument; None: never."""
+    today: str = ""
+    """The argument that has this place today: both at once is a TypeError."""
 
 
 def _removed(instead: str) -> Form:
@@ -204,7 +207,6 @@ OVERRIDES: Final[dict[str, Form]] = {
         "define write_error(self, status_code, **kwargs)"
     ),
     "web.RequestHandler.async_callback": _removed("leave it out: exceptions find their handler"),
-    "websocket.WebSocketHandler.allow_draft76": _gone("leave it out: no browser speaks draft 76"),
     "web.RequestHandler._execute": _inside("define prepare(), or use middleware"),
     "web.RequestHandler._log": _inside("use the setting log_function"),
 }
@@ -230,20 +232,20 @@ PRIVATE_MEMBERS: Final = frozenset(
 """Private names that a class derived from one of Tornado's may take from there."""
 
 
-def _callback(position: int | None, instead: str = _AWAIT) -> Argument:
-    return Argument("callback", _removed(instead), position)
+def _callback(position: int | None, today: str = "") -> Argument:
+    return Argument("callback", _removed(_AWAIT), position, today)
 
 
 _STREAMING = Argument("streaming_callback", _removed("read in a loop, with partial=True"))
 _AUTH = (_callback(0),)
 
 ARGUMENTS: Final[dict[str, tuple[Argument, ...]]] = {
-    "httpclient.AsyncHTTPClient.fetch": (_callback(1),),
+    "httpclient.AsyncHTTPClient.fetch": (_callback(1, "raise_error"),),
     "web.RequestHandler.flush": (_callback(0),),
-    "iostream.BaseIOStream.read_until": (_callback(1),),
-    "iostream.BaseIOStream.read_until_regex": (_callback(1),),
-    "iostream.BaseIOStream.read_bytes": (_callback(1), _STREAMING),
-    "iostream.BaseIOStream.read_into": (_callback(1),),
+    "iostream.BaseIOStream.read_until": (_callback(1, "max_bytes"),),
+    "iostream.BaseIOStream.read_until_regex": (_callback(1, "max_bytes"),),
+    "iostream.BaseIOStream.read_bytes": (_callback(1, "partial"), _STREAMING),
+    "iostream.BaseIOStream.read_into": (_callback(1, "partial"),),
     "iostream.BaseIOStream.read_until_close": (_callback(0), _STREAMING),
     "iostream.BaseIOStream.write": (_callback(1),),
     "iostream.IOStream.connect": (_callback(1),),
@@ -279,6 +281,9 @@ ARGUMENTS: Final[dict[str, tuple[Argument, ...]]] = {
 LOOP_ARGUMENT: Final = Argument("io_loop", _removed(_NO_LOOP))
 """What everything of Tornado's once took."""
 
+TWO_IN_ONE_PLACE: Final = _gone("give the callback by its name, or await the call")
+"""A callback without a name, and by its name the argument that is in its place today."""
+
 COROUTINE_CALLBACK: Final = _removed(_AWAIT)
 """A callback given to a function that gen.coroutine has made."""
 
@@ -302,6 +307,7 @@ ATTRIBUTES: Final = {
     "web.RequestHandler.request": "httputil.HTTPServerRequest",
     "web.RequestHandler.application": "web.Application",
     "httputil.HTTPServerRequest.connection": "http1connection.HTTP1Connection",
+    "http1connection.HTTP1Connection.stream": "iostream.IOStream",
     "testing.AsyncTestCase.io_loop": "ioloop.IOLoop",
     "testing.AsyncHTTPTestCase.http_client": "httpclient.AsyncHTTPClient",
     "process.Subprocess.stdin": "iostream.PipeIOStream",

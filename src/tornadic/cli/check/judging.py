@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tornadic.cli.check import forms, surface
-from tornadic.cli.check.facts import IMPORTED, Call, ModuleFacts, Trail, Use
+from tornadic.cli.check.facts import GUESSED, IMPORTED, Call, ModuleFacts, Trail, Use
 from tornadic.cli.check.forms import Form, Level
 from tornadic.cli.check.project import Known, OwnClass, OwnFunction, Project
 
@@ -30,6 +30,7 @@ class Finding:
 
 
 _OURS = (IMPORTED, "tornadic")
+_THEIRS = (IMPORTED, "tornado")
 _PRIVATE = Form(Level.MAY_NOT_RUN, "private to Tornado, and free to be otherwise here")
 
 
@@ -56,7 +57,10 @@ class _Judge:
         """The findings of one file."""
         found: dict[tuple[int, int, str], Finding] = {}
         missing: dict[str, Level] = {}
+        may_guess = any(use.trail[:2] in (_THEIRS, _OURS) for use in facts.uses)
         for use in sorted(facts.uses, key=lambda use: not use.is_import):
+            if use.trail[0] == GUESSED and not may_guess:
+                continue
             for key, name, form in self._of_use(facts, use):
                 level = form.level
                 if level is Level.WILL_NOT_RUN:
@@ -145,9 +149,10 @@ class _Judge:
         for path in sorted(paths):
             arguments = forms.ARGUMENTS.get(path) or _of_member(path, forms.ARGUMENTS) or ()
             for argument in arguments:
-                if self._is_given(facts, use, argument):
+                form = self._of_argument(facts, use, argument)
+                if form is not None:
                     name = f"{argument.keyword}= of tornado.{path}"
-                    yield name, name, argument.form
+                    yield name, name, form
         if paths and self._is_given_a_loop(facts, use):
             keyword = forms.LOOP_ARGUMENT.keyword
             name = f"{keyword}= of tornado.{min(paths)}"
@@ -164,22 +169,33 @@ class _Judge:
             name = f"callback= of the coroutine {target.name}"
             yield name, name, forms.COROUTINE_CALLBACK
 
-    def _is_given(self, facts: ModuleFacts, use: Call, argument: forms.Argument) -> bool:
+    def _of_argument(self, facts: ModuleFacts, use: Call, argument: forms.Argument) -> Form | None:
+        """What is old about a call that gives this argument; None if it does not."""
         if argument.keyword in use.keywords:
-            return True
+            return argument.form
         if argument.position is None:
-            return False
+            return None
         places = range(argument.position, len(use.positional))
-        return any(
+        is_given = any(
             place in use.functions or self._is_function(facts, use.positional[place])
             for place in places
         )
+        if not is_given:
+            return None
+        return forms.TWO_IN_ONE_PLACE if argument.today in use.keywords else argument.form
 
     def _is_function(self, facts: ModuleFacts, trail: Trail | None) -> bool:
         if trail is None:
             return False
-        targets = self._project.follow(facts.path, trail)
-        return any(isinstance(target, OwnFunction) for target in targets)
+        return any(
+            isinstance(target, OwnFunction)
+            or (
+                isinstance(target, Known)
+                and not target.is_object
+                and surface.is_function(target.path)
+            )
+            for target in self._project.follow(facts.path, trail)
+        )
 
     def _is_given_a_loop(self, facts: ModuleFacts, use: Call) -> bool:
         if forms.LOOP_ARGUMENT.keyword in use.keywords:

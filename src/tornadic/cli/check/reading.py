@@ -33,11 +33,9 @@ __all__ = ["read"]
 
 _MEMBERS = frozenset(path.rpartition(".")[2] for path in forms.NAMES)
 _CALLED_NAMES = frozenset(path.rpartition(".")[2] for path in forms.ARGUMENTS)
-_KEYWORDS = frozenset(
-    argument.keyword
-    for arguments in (*forms.ARGUMENTS.values(), (forms.LOOP_ARGUMENT,))
-    for argument in arguments
-)
+_ARGUMENTS = [forms.LOOP_ARGUMENT, *(one for many in forms.ARGUMENTS.values() for one in many)]
+_KEYWORDS = frozenset(word for one in _ARGUMENTS for word in (one.keyword, one.today) if word)
+_TELLING = frozenset({"callback", "streaming_callback"})
 _FORGIVING = frozenset(
     {"ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException"}
 )
@@ -218,7 +216,7 @@ class _Reader:
         if not keywords and name not in _CALLED_NAMES and name not in forms.LOOP_TAKERS:
             return
         trail = scope.trail(node.func)
-        if trail is None and name in forms.UNIQUE_METHODS and keywords:
+        if trail is None and name in forms.UNIQUE_METHODS and keywords & _TELLING:
             trail = (GUESSED, name)
         if trail is None:
             return

@@ -24,6 +24,7 @@ __all__ = [
     "has_name",
     "is_class",
     "is_derived",
+    "is_function",
     "old_module",
     "old_name",
     "where",
@@ -100,6 +101,11 @@ def _object(path: str) -> Any:
 def is_class(path: str) -> bool:
     """Whether ``tornado.PATH`` is a class."""
     return inspect.isclass(_object(path))
+
+
+def is_function(path: str) -> bool:
+    """Whether ``tornado.PATH`` is a function or a method."""
+    return inspect.isroutine(_object(path))
 
 
 @functools.cache
