@@ -615,7 +615,7 @@ def test_json(tmp_path: Path) -> None:
     done = run("--json", ".", folder=tmp_path)
     assert done.returncode == 1
     assert json.loads(done.stdout) == {
-        "files": 1,
+        "files": 2,
         "summary": {"will-not-run": 2, "may-not-run": 0, "removed": 0, "deprecated": 0},
         "findings": [
             {
@@ -755,7 +755,7 @@ def test_files_that_are_not_python_3(content: bytes, reason: str, tmp_path: Path
     [unread] = report.unread
     assert unread.reason.startswith(reason)
     assert not report.will_run
-    assert report.as_text().endswith("0 files: 1 will not run")
+    assert report.as_text().endswith("1 file: 1 will not run")
 
 
 def test_encodings(tmp_path: Path) -> None:

@@ -102,4 +102,5 @@ def check(paths: Sequence[str]) -> Report:
             level = Level.WILL_NOT_RUN if problem.is_fatal else None
             unread.append(Unread(path, problem.line, problem.column, problem.reason, level))
     findings = judge(Project(facts.values()), shown)
-    return Report(len(facts), findings, unread)
+    looked_at = len(facts) + sum(one.level is not None for one in unread)
+    return Report(looked_at, findings, unread)
