@@ -384,6 +384,7 @@ def with_timeout(
     quiet_exceptions: ExceptionTypes = (),
     *,
     message: str | Callable[[], str] | None = None,
+    io_loop: IOLoop | None = None,
 ) -> Future[Any]:
     """Wait for ``future``, or anything a coroutine may yield, but not beyond ``timeout``.
 
@@ -394,8 +395,12 @@ def with_timeout(
     What was waited for is not cancelled and may be used again.  If it fails after the time is
     over its exception is logged, unless it is one of ``quiet_exceptions`` or a cancellation.
 
-    Raises `BadYieldError` if ``future`` cannot be waited for.
+    Raises `BadYieldError` if ``future`` cannot be waited for.  ``io_loop`` is of old programs.
     """
+    if isinstance(quiet_exceptions, IOLoop):  # once it was the third argument
+        quiet_exceptions, io_loop = (), quiet_exceptions
+    if io_loop is not None:
+        _legacy.room("loops").given("with_timeout", io_loop)
     waited = convert_yielded(future)
     result: Future[Any] = Future()
     if waited.done():
