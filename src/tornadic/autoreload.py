@@ -32,6 +32,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import PathFinder
 from types import ModuleType, TracebackType
+from typing import Any
 
 from tornadic import _legacy
 from tornadic.ioloop import IOLoop, PeriodicCallback

@@ -103,9 +103,11 @@ def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:
         @functools.wraps(fn)
         def submit(self: Any, *args: Any, **kwargs: Any) -> Future[_T]:
             if "callback" in kwargs:
-                futures_of_old = _legacy.room("futures")
-                if not futures_of_old.takes_callback(fn):
-                    return futures_of_old.submit(functools.partial(submit, self), args, kwargs)  # type: ignore[no-any-return]
+                room = _legacy.room("futures")
+                if not room.takes_callback(fn):
+                    again = functools.partial(submit, self)
+                    called_back: Future[_T] = room.submit(again, args, kwargs)
+                    return called_back
             running = getattr(self, executor).submit(fn, self, *args, **kwargs)
             future: Future[_T] = Future()
             chain_future(running, future)

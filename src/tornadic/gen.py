@@ -154,7 +154,7 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Future[Any]]:
             Runner(context.run, generator, future, yielded)
         except BaseException as error:
             if "callback" in kwargs and _is_for_us(func):
-                return _legacy.room("futures").call_coroutine(decorated, args, kwargs)
+                return _call_back(decorated, args, kwargs)
             _end_with(future, error)
         try:
             return future
@@ -177,7 +177,7 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Future[Any]]:
                 Runner(context.run, generator, future, returned)
         except BaseException as error:
             if "callback" in kwargs and _is_for_us(func):
-                return _legacy.room("futures").call_coroutine(decorated, args, kwargs)
+                return _call_back(decorated, args, kwargs)
             _end_with(future, error)
         try:
             return future
@@ -216,6 +216,13 @@ def _is_for_us(func: Callable[..., Any]) -> bool:
     """Whether a ``callback=`` that ``func`` was called with, in vain, is meant as in Tornado 5."""
     takes_callback: Callable[..., bool] = _legacy.room("futures").takes_callback
     return not takes_callback(func)
+
+
+def _call_back(
+    decorated: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Future[Any]:
+    called_back: Future[Any] = _legacy.room("futures").call_coroutine(decorated, args, kwargs)
+    return called_back
 
 
 def _end_with(future: Future[Any], error: BaseException) -> None:

@@ -621,7 +621,8 @@ class PeriodicCallback:
         io_loop: IOLoop | None = None,
     ) -> None:
         if isinstance(jitter, IOLoop):  # once it was the third argument
-            jitter, io_loop = 0, jitter
+            given: Any = (0, jitter)
+            jitter, io_loop = given
         if io_loop is not None:
             _legacy.room("loops").given("PeriodicCallback", io_loop)
         self._given_loop = io_loop

@@ -156,10 +156,11 @@ class AsyncHTTPClient(Configurable):
         """
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
-        if callback is not None or (raise_error and raise_error is not True):
-            if callback is not None or callable(raise_error):
-                fetch = _legacy.room("fetching").fetch
-                return fetch(self, request, raise_error, callback, kwargs)  # type: ignore[no-any-return]
+        if callback is not None or callable(raise_error):
+            called_back: Future[HTTPResponse] = _legacy.room("fetching").fetch(
+                self, request, raise_error, callback, kwargs
+            )
+            return called_back
         if not isinstance(request, HTTPRequest):
             request = HTTPRequest(url=request, **kwargs)
             is_ours = "headers" not in kwargs

@@ -30,7 +30,7 @@ from tornadic.iostream.errors import (
     UnsatisfiableReadError,
     exception_of,
 )
-from tornadic.iostream.interfaces import HasFileno, Sink
+from tornadic.iostream.interfaces import Sink
 from tornadic.iostream.reads import (
     PendingRead,
     ReadBytes,
@@ -62,9 +62,8 @@ class BaseIOStream(Watched):
 
     ``max_buffer_size`` is how many bytes may be read and not yet asked for (100 MB),
     ``read_chunk_size`` how many are read at once (64 KB), ``max_write_buffer_size`` how many
-    may wait to be written (None: no bound).
-
-    ``io_loop``, and ``callback`` and ``streaming_callback`` of the methods, are of old programs.
+    may wait to be written (None: no bound).  ``io_loop``, and the callbacks of the methods, are of
+    old programs.
     """
 
     __slots__ = (
@@ -136,8 +135,7 @@ class BaseIOStream(Watched):
         # What `drained` gives when nothing waits to be written.
         self.nothing_waits = self.io_loop.shared(done_future)
 
-    # How many callbacks are due in an old program, and the one for what is being written.
-    _callbacks_due = 0
+    _callbacks_due = 0  # these two are of old programs
     _write_callback: Any = None
 
     encrypted = False

@@ -57,9 +57,7 @@ def _call_back(
             return callback(error.response)
         elapsed = time.time() - start
         return callback(
-            HTTPResponse(
-                request, _NO_RESPONSE, error=error, request_time=elapsed, start_time=start
-            )
+            HTTPResponse(request, _NO_RESPONSE, error=error, request_time=elapsed, start_time=start)
         )
 
     IOLoop.current().add_future(future, give)

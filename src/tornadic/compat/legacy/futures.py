@@ -1,4 +1,4 @@
-"""Futures and callbacks side by side: ``callback=`` where a future is returned, and `return_future`.
+"""Futures and callbacks side by side: `return_future`, and ``callback=`` of what returns a future.
 
 A callback gets the result, in a turn of its own.  It is not called if there is an exception: that
 goes to the stack contexts that the callback was given in, or is logged.
@@ -58,9 +58,9 @@ def return_future(f: Callable[..., Any]) -> Callable[..., Future[Any]]:
             future.set_exception(error)
             return True
 
-        callback, args, kwargs = replacer.replace(called_back, args, kwargs)
+        callback, given, kwargs = replacer.replace(called_back, args, kwargs)
         with ExceptionStackContext(failed):
-            returned = f(*args, **kwargs)
+            returned = f(*given, **kwargs)
             if returned is not None:
                 raise ReturnValueIgnoredError(
                     f"a function under return_future cannot return a value: {returned!r}"

@@ -70,7 +70,8 @@ def read_bytes(
             callback, streaming_callback, partial = partial, callback, bool(streaming_callback)
     _warn("read_bytes")
     if streaming_callback is None:
-        return _call_back(stream, stream.read_bytes(num_bytes, partial), callback)
+        _call_back(stream, stream.read_bytes(num_bytes, partial), callback)
+        return None
     _check_idle(stream)
     return _read_in_pieces(stream, streaming_callback, num_bytes, partial, callback)
 
@@ -85,7 +86,8 @@ def read_until_close(
     """
     _warn("read_until_close")
     if streaming_callback is None:
-        return _call_back(stream, stream.read_until_close(), callback)
+        _call_back(stream, stream.read_until_close(), callback)
+        return None
     _check_idle(stream)
     return _read_in_pieces(stream, streaming_callback, None, False, callback)
 
