@@ -54,7 +54,7 @@ def read_into(stream: BaseIOStream, buf: bytearray, partial: Any, callback: Any)
 def _read(stream: BaseIOStream, name: str, what: Any, option: Any, callback: Any) -> None:
     if callable(option):  # once the callback came first
         callback, option = option, callback
-    _warn(name)
+    _begin(name, callback)
     options = () if option is None else (option,)
     _call_back(stream, getattr(stream, name)(what, *options), callback)
 
@@ -68,7 +68,7 @@ def read_bytes(
             callback, partial = partial, False
         else:
             callback, streaming_callback, partial = partial, callback, bool(streaming_callback)
-    _warn("read_bytes")
+    _begin("read_bytes", callback, streaming_callback)
     if streaming_callback is None:
         _call_back(stream, stream.read_bytes(num_bytes, partial), callback)
         return None
@@ -84,7 +84,7 @@ def read_until_close(
     ``streaming_callback`` gets each piece as it comes, and ``callback`` at the end nothing more
     than empty bytes.  Without ``callback`` returns a future of them.
     """
-    _warn("read_until_close")
+    _begin("read_until_close", callback, streaming_callback)
     if streaming_callback is None:
         _call_back(stream, stream.read_until_close(), callback)
         return None
@@ -97,7 +97,7 @@ def write(stream: BaseIOStream, data: bytes | memoryview, callback: Callback) ->
 
     A callback takes the place of the one that is still waiting for an earlier write.
     """
-    _warn("write")
+    _begin("write", callback)
     future = stream.write(data)
     waiting = stream._write_callback
     if waiting is not None and not waiting[0].done():
@@ -117,24 +117,25 @@ def connect(stream: IOStream, address: Any, server_hostname: Any, callback: Any)
     """Call ``callback()`` when the stream is connected."""
     if callable(server_hostname):
         callback, server_hostname = server_hostname, callback
-    _warn("connect")
+    _begin("connect", callback)
     _call_back(stream, stream.connect(address, server_hostname), lambda _: callback())
 
 
 def wait_for_handshake(stream: SSLIOStream, callback: Callback) -> None:
     """Call ``callback()`` when the handshake is done."""
-    _warn("wait_for_handshake")
+    _begin("wait_for_handshake", callback)
     _call_back(stream, stream.wait_for_handshake(), lambda _: callback())
 
 
-def _warn(name: str) -> None:
+def _begin(name: str, *callbacks: Any) -> None:
+    for callback in callbacks:
+        if callback is not None and not callable(callback):
+            raise TypeError(f"a stream cannot call {callback!r}")
     _legacy.warn(f"callback of IOStream.{name}", "await the future that it returns")
 
 
 def _call_back(stream: BaseIOStream, future: Future[Any], callback: Any) -> None:
     """Call ``callback(result)`` when there is one."""
-    if not callable(callback):
-        raise TypeError(f"a stream cannot call {callback!r}")
     stream._callbacks_due += 1
     future.add_done_callback(bind(_done, stream, wrap(callback)))
 
@@ -172,10 +173,12 @@ def _run(stream: BaseIOStream, callback: Callback, *args: Any) -> None:
 def _read_in_pieces(
     stream: BaseIOStream, give: Callback, size: int | None, partial: bool, callback: Any
 ) -> Future[bytes] | None:
-    read = _until_close(stream, wrap(give)) if size is None else _bytes(stream, wrap(give), size)
-    if size is not None and partial:
-        read = _piece(stream, wrap(give), size)
-    task = stream.io_loop.asyncio_loop.create_task(read)
+    give = wrap(give)
+    if size is None:
+        reading = _until_close(stream, give)
+    else:
+        reading = _piece(stream, give, size) if partial else _bytes(stream, give, size)
+    task = stream.io_loop.asyncio_loop.create_task(reading)
     _reading.add(task)
     task.add_done_callback(_reading.discard)
     if callback is None:
