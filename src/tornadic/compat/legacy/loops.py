@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tornadic import _legacy
-from tornadic.ioloop import IOLoop
+from tornadic.ioloop import IOLoop, _asyncio_loop_of_thread
 from tornadic.iostream.base import BaseIOStream
 from tornadic.netutil import add_accept_handler
 
@@ -75,10 +75,13 @@ def instance() -> IOLoop:
     if threading.current_thread() is threading.main_thread():
         _of_main = IOLoop.current()
         return _of_main
-    here = IOLoop.current(instance=False)
-    if here is None and _of_main is not None and not _of_main.asyncio_loop.is_closed():
+    if (
+        _asyncio_loop_of_thread() is None
+        and _of_main is not None
+        and not _of_main.asyncio_loop.is_closed()
+    ):
         return _of_main
-    return here or IOLoop.current()
+    return IOLoop.current()
 
 
 def begin_stream(stream: BaseIOStream, *arguments: Any) -> None:
