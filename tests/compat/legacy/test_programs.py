@@ -100,7 +100,7 @@ def test_fetch_callbacks_at_once(site: Server) -> None:
 def test_engine(site: Server) -> None:
     base = f"http://127.0.0.1:{site.port}"
     finished = run("engine.py", f"{base}/task", f"{base}/keys")
-    assert finished.stdout == "3; 4 3\n200\ncaught 'missing'\n", finished.stderr
+    assert finished.stdout == "3; 4 3\n200\ncaught 'MISSING'\n", finished.stderr
     assert finished.status == 0
     assert_warned(finished.warnings, "engine.py", "@gen.engine", "tornado.gen.engine")
     assert_warned(finished.warnings, "engine.py", "gen.Task(fetch_both", "tornado.gen.Task")

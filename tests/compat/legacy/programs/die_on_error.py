@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 
 from tornado.ioloop import IOLoop
@@ -33,7 +34,7 @@ def second_step():
 
 
 with ExceptionStackContext(report):
-    loop.add_callback(lambda: {}["missing"])
+    loop.add_callback(lambda: os.environ["MISSING"])
     wrap(fails)()
     with NullContext():
         loop.add_callback(lambda: 1 / 0)

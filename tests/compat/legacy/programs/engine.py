@@ -1,5 +1,6 @@
 """Tornado 2.1: a script whose coroutines are engines."""
 
+import os
 import sys
 
 import tornado.ioloop
@@ -10,7 +11,7 @@ loop = tornado.ioloop.IOLoop.instance()
 
 
 def fails_later(callback):
-    loop.add_callback(lambda: {}["missing"])
+    loop.add_callback(lambda: os.environ["MISSING"])
 
 
 @gen.engine

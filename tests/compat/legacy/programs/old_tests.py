@@ -2,6 +2,7 @@
 
 import unittest
 
+from tornado.httpclient import HTTPError
 from tornado.testing import AsyncHTTPTestCase, AsyncTestCase, LogTrapTestCase, get_unused_port
 from tornado.web import Application, RequestHandler
 
@@ -25,7 +26,7 @@ class HelloTest(AsyncHTTPTestCase, LogTrapTestCase):
         self.http_client.fetch(self.get_url("/nothing"), callback=self.stop)
         response = self.wait(timeout=30)
         self.assertEqual(response.code, 404)
-        self.assertRaises(Exception, response.rethrow)
+        self.assertRaises(HTTPError, response.rethrow)
 
 
 class LoopTest(AsyncTestCase):
