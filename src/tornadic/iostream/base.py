@@ -188,11 +188,7 @@ class BaseIOStream(Watched):
         The future, here and in the other reads, raises `StreamClosedError` if the stream
         closes before.  Cancelling it calls the read off, and nothing that comes is lost.
         """
-        if (
-            callback is not None
-            or streaming_callback is not None
-            or (partial and callable(partial))
-        ):
+        if not (callback is streaming_callback is None) or (partial and callable(partial)):
             return self._call_back("read_bytes", num_bytes, partial, callback, streaming_callback)
         return self._begin_read(ReadBytes(self._loop, num_bytes, partial), num_bytes <= 0)
 
