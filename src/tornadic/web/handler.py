@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import re
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from hashlib import sha1
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -88,9 +88,6 @@ class RequestHandler(RenderingMixin, BodyMixin):
     session = SessionAttribute()
     _session: Ending | None = None
 
-    # Who has a word before the response goes out.
-    _ending: Ending | None = None
-
     # Whether a class behind this one has something to initialise.
     _has_other_bases = False
 
@@ -111,6 +108,8 @@ class RequestHandler(RenderingMixin, BodyMixin):
         self._auto_finish = True
         self._transforms: list[OutputTransform] | None = None
         self._new_cookies = None
+        # Who has a word before the response goes out.
+        self._ending: Ending | None = None
         self.clear()
         # The usual class takes no arguments; calling to hear that costs as much as `clear`.
         if kwargs or type(self).initialize is not RequestHandler.initialize:
@@ -145,26 +144,17 @@ class RequestHandler(RenderingMixin, BodyMixin):
     def set_default_headers(self) -> None:
         """Set headers that every response is to have; called for error pages too."""
 
-    def head(self, *args: Any, **kwargs: Any) -> Any:
+    def _unimplemented_method(self, *args: Any, **kwargs: Any) -> Any:
         raise HTTPError(405)
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def post(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def delete(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def patch(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def put(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def options(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
+    # One and the same: programs compare a method with it to see whether a class has defined it.
+    head: Callable[..., Any] = _unimplemented_method
+    get: Callable[..., Any] = _unimplemented_method
+    post: Callable[..., Any] = _unimplemented_method
+    delete: Callable[..., Any] = _unimplemented_method
+    patch: Callable[..., Any] = _unimplemented_method
+    put: Callable[..., Any] = _unimplemented_method
+    options: Callable[..., Any] = _unimplemented_method
 
     # Status and headers
 
