@@ -9,6 +9,8 @@ kinds of hook::
     if callback is not None:  # an argument that is gone
         return _legacy.room("callbacks").call_back(future, callback)
 
+`called_back` is the latter for methods that return an awaitable.
+
 Whatever goes this way warns once at each place that uses it, and says what to write today.
 """
 
