@@ -9,20 +9,25 @@ kinds of hook::
     if callback is not None:  # an argument that is gone
         return _legacy.room("callbacks").call_back(future, callback)
 
+`called_back` is the latter for methods that return an awaitable.
+
 Whatever goes this way warns once at each place that uses it, and says what to write today.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
 import warnings
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
-__all__ = ["names_of", "room", "warn"]
+__all__ = ["called_back", "is_old_form", "names_of", "room", "warn"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -52,14 +57,50 @@ def room(name: str) -> ModuleType:
     return importlib.import_module(f"tornadic.compat.legacy.{name}")
 
 
+def called_back(method: _Method) -> _Method:
+    """Decorator: let a method that returns an awaitable take a ``callback`` for the result.
+
+    It may be the last argument by its place, too; nothing else there can be called.
+    """
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("callback") is not None or (args and callable(args[-1])):
+            return room("futures").call_method(method, self, args, kwargs)
+        return method(self, *args, **kwargs)
+
+    return cast(_Method, call)
+
+
+def is_old_form(callback: Callable[..., Any]) -> bool:
+    """Return whether ``callback``, of the loop, is one by which old forms call a program back."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    module = getattr(callback, "__module__", None) or ""
+    return module.startswith(("tornadic.compat.legacy.", "tornado.compat.legacy."))
+
+
 def warn(old: str, instead: str) -> None:
     """Warn (DeprecationWarning) that ``old`` is gone from Tornado, and what is written today.
 
     The warning names the first caller outside Tornadic, so that it is shown once for each line of
     a program, and in ``__main__`` without being asked for.
     """
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_no_program(frame.f_code.co_filename):
+        frame = frame.f_back
     text = f"{old} was removed from Tornado and is kept for old programs; {instead}"
-    warnings.warn(text, DeprecationWarning, stacklevel=level)
+    names = frame.f_globals
+    warnings.warn_explicit(
+        text,
+        DeprecationWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=names.get("__name__", "<unknown>"),
+        registry=names.setdefault("__warningregistry__", {}),
+    )
+
+
+def _is_no_program(file: str) -> bool:
+    """Whether code of ours is in ``file``, or of the import system, by which some come to us."""
+    return file.startswith((_PACKAGE, "<frozen importlib."))

@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, ClassVar
 
+from tornadic import _legacy
 from tornadic.concurrent import Future, chain_future, dummy_executor
 from tornadic.ioloop import IOLoop
 from tornadic.util import Configurable
@@ -52,6 +53,12 @@ class Resolver(Configurable):
 
     __module__ = _PUBLIC_MODULE
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        given = kwargs.pop("io_loop", None)
+        if given is not None:
+            _legacy.room("loops").given(cls.__name__, given)
+        return super().__new__(cls, *args, **kwargs)
+
     @classmethod
     def configurable_base(cls) -> type[Resolver]:
         return Resolver
@@ -70,6 +77,7 @@ class Resolver(Configurable):
             impl = f"{__package__}.{impl.removeprefix('tornado.')}"
         super().configure(impl, **kwargs)
 
+    @_legacy.called_back
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[Addresses]:
@@ -93,6 +101,7 @@ class DefaultLoopResolver(Resolver):
 
     __module__ = _PUBLIC_MODULE
 
+    @_legacy.called_back
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Addresses:
@@ -112,6 +121,7 @@ class DefaultExecutorResolver(Resolver):
 
     __module__ = _PUBLIC_MODULE
 
+    @_legacy.called_back
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Addresses:
@@ -144,6 +154,7 @@ class ExecutorResolver(Resolver):
         if self.close_executor and executor is not None:
             executor.shutdown(wait=False)
 
+    @_legacy.called_back
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[Addresses]:
@@ -222,6 +233,7 @@ class OverrideResolver(Resolver):
     def close(self) -> None:
         self.resolver.close()
 
+    @_legacy.called_back
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[Addresses]:
