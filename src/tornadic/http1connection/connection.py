@@ -83,6 +83,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         "_started",
         "_version",
         "_writer",
+        "answer_callback",
         "context",
         "is_client",
         "params",
@@ -107,6 +108,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._server: HTTP1ServerConnection | None = None
         self._server_delegate: HTTPServerConnectionDelegate | None = None
         self._close_callback: Callable[[], Any] | None = None
+        # Called when the answer is complete, or never will be; until it is taken back.
+        self.answer_callback: Callable[[], Any] | None = None
         self._response_future: asyncio.Future[bool] | None = None
         self._sweeper: Sweeper | None = None
         self._state = _IDLE
@@ -501,6 +504,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             self._sweeper.discard(self)
         delegate, callback = self._delegate, self._close_callback
         self._delegate = self._close_callback = None
+        if self.answer_callback is not None:
+            self.answer_callback()
         try:
             if delegate is not None and state is not _RESPONDING and not self._responded:
                 delegate.on_connection_close()
@@ -537,7 +542,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._method = ""
         self._writer.left = 0
         self._blocked = True
-        self._delegate = self._close_callback = None
+        self._delegate = self._close_callback = self.answer_callback = None
         if self._sweeper is not None:
             self._sweeper.discard(self)
         future, self._response_future = self._response_future, None
@@ -665,6 +670,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             return
         self._responded = True
         self._close_callback = None
+        if self.answer_callback is not None:
+            self.answer_callback()
         if self._advancing or self._state is not _RESPONDING:
             # Whoever hands the request on sees to what is next, once it is read to its end.
             if self._state is not _RESPONDING:
@@ -681,8 +688,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             return
         if self._end_exchange():
             self._soon(self._continue)
-
-    # What a program may set
 
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """Call ``callback`` if the connection closes before the answer is complete."""

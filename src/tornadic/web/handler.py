@@ -91,6 +91,9 @@ class RequestHandler(RenderingMixin, BodyMixin):
     # Who has a word before the response goes out.
     _ending: Ending | None = None
 
+    # The task that has called `finish`, if others complete that later.
+    _finisher: asyncio.Task[Any] | None = None
+
     # Whether a class behind this one has something to initialise.
     _has_other_bases = False
 
@@ -351,6 +354,7 @@ class RequestHandler(RenderingMixin, BodyMixin):
         if self._ending is not None:
             later = self._ending.before_finish(self)
             if later is not None:
+                self._finisher = asyncio.current_task()
                 return later
         if not self._headers_written:
             self._complete_head()
