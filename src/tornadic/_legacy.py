@@ -58,8 +58,21 @@ def warn(old: str, instead: str) -> None:
     The warning names the first caller outside Tornadic, so that it is shown once for each line of
     a program, and in ``__main__`` without being asked for.
     """
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_no_program(frame.f_code.co_filename):
+        frame = frame.f_back
     text = f"{old} was removed from Tornado and is kept for old programs; {instead}"
-    warnings.warn(text, DeprecationWarning, stacklevel=level)
+    names = frame.f_globals
+    warnings.warn_explicit(
+        text,
+        DeprecationWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=names.get("__name__", "<unknown>"),
+        registry=names.setdefault("__warningregistry__", {}),
+    )
+
+
+def _is_no_program(file: str) -> bool:
+    """Whether code of ours is in ``file``, or of the import system, by which some come to us."""
+    return file.startswith((_PACKAGE, "<frozen importlib."))

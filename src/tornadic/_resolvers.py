@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, ClassVar
 
+from tornadic import _legacy
 from tornadic.concurrent import Future, chain_future, dummy_executor
 from tornadic.ioloop import IOLoop
 from tornadic.util import Configurable
@@ -51,6 +52,12 @@ class Resolver(Configurable):
     """
 
     __module__ = _PUBLIC_MODULE
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        given = kwargs.pop("io_loop", None)
+        if given is not None:
+            _legacy.room("loops").given(cls.__name__, given)
+        return super().__new__(cls, *args, **kwargs)
 
     @classmethod
     def configurable_base(cls) -> type[Resolver]:

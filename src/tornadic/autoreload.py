@@ -32,7 +32,9 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import PathFinder
 from types import ModuleType, TracebackType
+from typing import Any
 
+from tornadic import _legacy
 from tornadic.ioloop import IOLoop, PeriodicCallback
 from tornadic.log import app_log, gen_log
 
@@ -67,13 +69,18 @@ except OSError:
     _start_folder = os.curdir  # it has gone, and we stay where we are
 
 
-def start(check_time: int = DEFAULT_CHECK_TIME) -> None:
+def start(check_time: int = DEFAULT_CHECK_TIME, io_loop: IOLoop | None = None) -> None:
     """Look for changes every ``check_time`` milliseconds from now on, in the current loop.
 
     Each loop has one such watch, which ends with it; starting another does nothing.  Raises
     ValueError if ``check_time`` is not above zero.
     """
-    loop = IOLoop.current()
+    if isinstance(check_time, IOLoop):  # once it was the first argument
+        given: Any = (check_time, io_loop or DEFAULT_CHECK_TIME)
+        io_loop, check_time = given
+    loop = io_loop or IOLoop.current()
+    if io_loop is not None:
+        _legacy.room("loops").given("autoreload.start", io_loop)
     if loop in _loops:
         return
     watcher = PeriodicCallback(_reload_if_changed, check_time)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, TypeVar
 
+from tornadic import _legacy
 from tornadic.log import app_log
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "run_on_executor",
 ]
 
+__getattr__ = _legacy.names_of(__name__)
+
 _T = TypeVar("_T")
 
 Future = asyncio.Future
@@ -42,7 +45,7 @@ AnyFuture = asyncio.Future[_T] | futures.Future[_T]
 
 
 class ReturnValueIgnoredError(Exception):
-    """A value was returned where nothing could have received it.  Kept for old programs."""
+    """A value was returned where nothing could have received it.  Only with old forms."""
 
 
 def is_future(x: Any) -> bool:
@@ -99,6 +102,12 @@ def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:
     def decorate(fn: Callable[..., _T], executor: str = "executor") -> Callable[..., Future[_T]]:
         @functools.wraps(fn)
         def submit(self: Any, *args: Any, **kwargs: Any) -> Future[_T]:
+            if "callback" in kwargs:
+                room = _legacy.room("futures")
+                if not room.takes_callback(fn):
+                    again = functools.partial(submit, self)
+                    called_back: Future[_T] = room.submit(again, args, kwargs)
+                    return called_back
             running = getattr(self, executor).submit(fn, self, *args, **kwargs)
             future: Future[_T] = Future()
             chain_future(running, future)
@@ -112,6 +121,9 @@ def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:
         return decorate(args[0])
     if args:
         raise ValueError(f"expected 1 argument, got {len(args)}")
+    if "io_loop" in kwargs:
+        del kwargs["io_loop"]
+        _legacy.warn("io_loop= of run_on_executor", "leave it out: it is the current loop")
     return functools.partial(decorate, **kwargs)
 
 

@@ -32,6 +32,7 @@ from contextvars import Context, copy_context
 from types import CoroutineType
 from typing import Any, ParamSpec, TypeVar, overload
 
+from tornadic import _legacy
 from tornadic._yieldable import (
     BadYieldError,
     ExceptionTypes,
@@ -82,6 +83,8 @@ __all__ = [
     "with_timeout",
 ]
 
+__getattr__ = _legacy.names_of(__name__)
+
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
@@ -91,15 +94,15 @@ _FINISHED = object()
 
 
 class KeyReuseError(Exception):
-    """Kept for old programs that name it."""
+    """A key is used for a second callback before the first was waited for.  Only with old forms."""
 
 
 class UnknownKeyError(Exception):
-    """Kept for old programs that name it."""
+    """A key is waited for that no callback was asked for with.  Only with old forms."""
 
 
 class LeakedCallbackError(Exception):
-    """Kept for old programs that name it."""
+    """A coroutine ended before it had waited for all its callbacks.  Only with old forms."""
 
 
 class Return(Exception):
@@ -150,6 +153,8 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Future[Any]]:
                 return future
             Runner(context.run, generator, future, yielded)
         except BaseException as error:
+            if "callback" in kwargs and _is_for_us(func):
+                return _call_back(decorated, args, kwargs)
             _end_with(future, error)
         try:
             return future
@@ -171,6 +176,8 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Future[Any]]:
             if returned is not _FINISHED:
                 Runner(context.run, generator, future, returned)
         except BaseException as error:
+            if "callback" in kwargs and _is_for_us(func):
+                return _call_back(decorated, args, kwargs)
             _end_with(future, error)
         try:
             return future
@@ -203,6 +210,19 @@ def _deliver(generator: Generator[Any, Any, Any], future: Future[Any]) -> Genera
     except asyncio.InvalidStateError:
         if not future.cancelled():
             raise
+
+
+def _is_for_us(func: Callable[..., Any]) -> bool:
+    """Whether a ``callback=`` that ``func`` was called with, in vain, is meant as in Tornado 5."""
+    takes_callback: Callable[..., bool] = _legacy.room("futures").takes_callback
+    return not takes_callback(func)
+
+
+def _call_back(
+    decorated: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Future[Any]:
+    called_back: Future[Any] = _legacy.room("futures").call_coroutine(decorated, args, kwargs)
+    return called_back
 
 
 def _end_with(future: Future[Any], error: BaseException) -> None:
@@ -264,7 +284,8 @@ class Runner:
                 if kind is CoroutineType:
                     yielded = self._loop.create_task(yielded)
                 elif kind is not Future and kind is not asyncio.Task:
-                    yielded = _convert_or_fail(yielded)
+                    yielded = _convert_or_fail(yielded, self)
+                    generator = self._generator
                     if yielded is moment:
                         self._loop.call_soon(self._resume, ready, context=self._context)
                         return
@@ -312,13 +333,19 @@ class Runner:
             _end_with(future, error)
 
 
-def _convert_or_fail(yielded: Any) -> Any:
+# Does what `convert_yielded` does where old forms are in use, which it wants the runner for.
+_begin_old_form: Callable[[Runner, Any], Future[Any]] | None = None
+
+
+def _convert_or_fail(yielded: Any, runner: Runner) -> Any:
     """Do what `convert_yielded` does, with its exception in the future, for the generator."""
     if yielded is None or yielded is moment:
         return moment
     if yielded is ready:
         return ready
     try:
+        if _begin_old_form is not None:
+            return _begin_old_form(runner, yielded)
         return convert_yielded(yielded)
     except Exception as error:
         return _failed_future(error)
@@ -364,6 +391,7 @@ def with_timeout(
     quiet_exceptions: ExceptionTypes = (),
     *,
     message: str | Callable[[], str] | None = None,
+    io_loop: IOLoop | None = None,
 ) -> Future[Any]:
     """Wait for ``future``, or anything a coroutine may yield, but not beyond ``timeout``.
 
@@ -374,8 +402,12 @@ def with_timeout(
     What was waited for is not cancelled and may be used again.  If it fails after the time is
     over its exception is logged, unless it is one of ``quiet_exceptions`` or a cancellation.
 
-    Raises `BadYieldError` if ``future`` cannot be waited for.
+    Raises `BadYieldError` if ``future`` cannot be waited for.  ``io_loop`` is of old programs.
     """
+    if isinstance(quiet_exceptions, IOLoop):  # once it was the third argument
+        quiet_exceptions, io_loop = (), quiet_exceptions
+    if io_loop is not None:
+        _legacy.room("loops").given("with_timeout", io_loop)
     waited = convert_yielded(future)
     result: Future[Any] = Future()
     if waited.done():

@@ -24,6 +24,7 @@ from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornadic.httputil import HTTPServerRequest
 from tornadic.httputil.callback import CallbackDelegate
+from tornadic.ioloop import IOLoop
 from tornadic.iostream import IOStream
 from tornadic.netutil import is_valid_ip
 from tornadic.tcpserver import TCPServer
@@ -73,7 +74,10 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         max_body_size: int | None = None,
         max_buffer_size: int | None = None,
         trusted_downstream: list[str] | None = None,
+        io_loop: IOLoop | None = None,
     ) -> None:
+        if isinstance(xheaders, IOLoop):  # once it was the third argument
+            xheaders, io_loop = False, xheaders
         self.request_callback = request_callback
         self.xheaders = xheaders
         self.protocol = protocol
@@ -98,6 +102,7 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
             max_buffer_size=max_buffer_size,
             # Small pieces are cut from what is read, and not read one by one.
             read_chunk_size=max(chunk_size or 0, DEFAULT_CHUNK_SIZE),
+            io_loop=io_loop,
         )
         self._connections: set[HTTP1ServerConnection] = set()
 

@@ -27,6 +27,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast, overload
 
+from tornadic import _legacy
 from tornadic._yieldable import BadYieldError, convert_yielded, moment
 from tornadic.concurrent import FUTURES, Future, _call_when_done, _failed_future
 from tornadic.log import app_log
@@ -149,8 +150,19 @@ class IOLoop(Configurable):
 
     @staticmethod
     def instance() -> IOLoop:
-        """Return `current()`.  Deprecated."""
-        return IOLoop.current()
+        """Return `current()`.  Deprecated.
+
+        In a thread without a loop it is the one that this gave in the main thread, if it did: old
+        programs reach the loop of the main thread so.
+        """
+        instance: IOLoop = _legacy.room("loops").instance()
+        return instance
+
+    @staticmethod
+    def initialized() -> bool:
+        """Return whether there is a current loop.  Only for old programs."""
+        _legacy.warn("IOLoop.initialized", "use IOLoop.current(instance=False)")
+        return IOLoop.current(instance=False) is not None
 
     def make_current(self) -> None:
         """Make this the loop of the thread, for asyncio too.  Deprecated: start it instead."""
@@ -351,8 +363,8 @@ class IOLoop(Configurable):
                 return  # a plain function that returns a value: not our business
         except asyncio.CancelledError:
             return
-        except Exception as error:
-            app_log.error("Exception in callback %r", callback, exc_info=error)
+        except Exception:
+            self.handle_callback_exception(callback)
             return
         # Nobody else need know this future; it lives until it is done.
         self._unfinished.add(future)
@@ -361,9 +373,17 @@ class IOLoop(Configurable):
     def _callback_done(self, callback: Callable[[], Any], future: Future[Any]) -> None:
         self._unfinished.discard(future)
         if not future.cancelled():
-            error = future.exception()
-            if error is not None:
-                app_log.error("Exception in callback %r", callback, exc_info=error)
+            try:
+                future.result()
+            except Exception:
+                self.handle_callback_exception(callback)
+
+    def handle_callback_exception(self, callback: Callable[[], Any]) -> None:
+        """Log the exception that ``callback`` raised, which `sys.exc_info` gives.
+
+        Old programs override it; in new ones, catch exceptions in the callback.
+        """
+        app_log.error("Exception in callback %r", callback, exc_info=True)
 
     # Timeouts
 
@@ -411,6 +431,14 @@ class IOLoop(Configurable):
         Does nothing if the callback has run already.
         """
         cast(asyncio.Handle, timeout).cancel()
+
+    def set_blocking_signal_threshold(self, seconds: float | None, action: Any) -> None:
+        """Do nothing.  Only for old programs."""
+        _legacy.room("loops").warn_of_threshold("set_blocking_signal_threshold")
+
+    def set_blocking_log_threshold(self, seconds: float | None) -> None:
+        """Do nothing.  Only for old programs."""
+        _legacy.room("loops").warn_of_threshold("set_blocking_log_threshold")
 
     # File descriptors
 
@@ -590,7 +618,14 @@ class PeriodicCallback:
         callback: Callable[[], Awaitable[Any] | None],
         callback_time: datetime.timedelta | float,
         jitter: float = 0,
+        io_loop: IOLoop | None = None,
     ) -> None:
+        if isinstance(jitter, IOLoop):  # once it was the third argument
+            given: Any = (0, jitter)
+            jitter, io_loop = given
+        if io_loop is not None:
+            _legacy.room("loops").given("PeriodicCallback", io_loop)
+        self._given_loop = io_loop
         if isinstance(callback_time, datetime.timedelta):
             callback_time = callback_time / datetime.timedelta(milliseconds=1)
         if callback_time <= 0:
@@ -608,7 +643,7 @@ class PeriodicCallback:
         """
         if self._running:
             return
-        self.io_loop = IOLoop.current()
+        self.io_loop = self._given_loop or IOLoop.current()
         self._running = True
         self._next_timeout = self.io_loop.time()
         self._schedule_next()

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
+from tornadic import _legacy
 from tornadic._resolvers import (
     BlockingResolver,
     DefaultExecutorResolver,
@@ -37,6 +38,8 @@ __all__ = [
     "ssl_options_to_context",
     "ssl_wrap_socket",
 ]
+
+__getattr__ = _legacy.names_of(__name__)
 
 # No descriptors or memory to be had: it may pass, but not in the next turn of the loop.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -150,13 +153,18 @@ def bind_unix_socket(file: str, mode: int = 0o600, backlog: int = DEFAULT_BACKLO
 
 
 def add_accept_handler(
-    sock: socket.socket, callback: Callable[[socket.socket, Any], None]
+    sock: socket.socket,
+    callback: Callable[[socket.socket, Any], None],
+    io_loop: IOLoop | None = None,
 ) -> Callable[[], None]:
     """Call ``callback(connection, address)`` for each connection that ``sock`` accepts.
 
-    Returns a function that ends this; the socket stays open.
+    Returns a function that ends this; the socket stays open.  ``io_loop`` is of old programs.
     """
-    io_loop = IOLoop.current()
+    if io_loop is None:
+        io_loop = IOLoop.current()
+    else:
+        io_loop = _legacy.room("loops").given("add_accept_handler", io_loop)
     removed = False
     pause: object | None = None
 

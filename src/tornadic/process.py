@@ -17,6 +17,7 @@ from collections.abc import Callable
 from subprocess import CalledProcessError
 from typing import Any, ClassVar
 
+from tornadic import _legacy
 from tornadic.concurrent import (
     future_set_exception_unless_cancelled,
     future_set_result_unless_cancelled,
@@ -122,7 +123,11 @@ class Subprocess:
     _waiting: ClassVar[dict[int, Subprocess]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.io_loop = IOLoop.current()
+        given = kwargs.pop("io_loop", None)
+        if given is None:
+            self.io_loop = IOLoop.current()
+        else:
+            self.io_loop = _legacy.room("loops").given("Subprocess", given)
         ours: dict[str, int] = {}
         theirs: list[int] = []
         try:

@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from tornadic import _legacy
 from tornadic.ioloop import IOLoop
 from tornadic.iostream import IOStream, StreamClosedError
 from tornadic.netutil import Resolver, ssl_options_to_context
@@ -45,7 +46,9 @@ class TCPClient:
     client.
     """
 
-    def __init__(self, resolver: Resolver | None = None) -> None:
+    def __init__(self, resolver: Resolver | None = None, io_loop: IOLoop | None = None) -> None:
+        if io_loop is not None:
+            _legacy.room("loops").given("TCPClient", io_loop)
         self.resolver: Resolver = Resolver() if resolver is None else resolver
         self._own_resolver = resolver is None
 

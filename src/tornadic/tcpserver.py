@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
-from tornadic import gen, process
+from tornadic import _legacy, gen, process
 from tornadic.ioloop import IOLoop
 from tornadic.iostream import IOStream, SSLIOStream
 from tornadic.log import app_log
@@ -47,7 +47,13 @@ class TCPServer:
         ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
         max_buffer_size: int | None = None,
         read_chunk_size: int | None = None,
+        io_loop: IOLoop | None = None,
     ) -> None:
+        if isinstance(ssl_options, IOLoop):  # once it was the first of these
+            given: Any = (max_buffer_size, read_chunk_size, io_loop, ssl_options)
+            ssl_options, max_buffer_size, read_chunk_size, io_loop = given
+        if io_loop is not None:
+            self.io_loop = _legacy.room("loops").given("TCPServer", io_loop)
         self.ssl_options = ssl_options
         self.max_buffer_size = max_buffer_size
         self.read_chunk_size = read_chunk_size
@@ -65,6 +71,9 @@ class TCPServer:
             _check_files(ssl_options)
             self._use_ssl_options(ssl_options)
 
+    io_loop: IOLoop | None = None
+    """The loop that was given, by old programs; None for the current one."""
+
     def listen(
         self,
         port: int,
@@ -79,9 +88,12 @@ class TCPServer:
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections on ``sockets``, which listen already and become the server's."""
+        add = add_accept_handler
+        if self.io_loop is not None:
+            add = _legacy.room("loops").accepting_in(self.io_loop)
         for sock in sockets:
             self._sockets[sock.fileno()] = sock
-            self._removers[sock.fileno()] = add_accept_handler(sock, self._handle_connection)
+            self._removers[sock.fileno()] = add(sock, self._handle_connection)
 
     def add_socket(self, socket: socket.socket) -> None:
         """Accept connections on one socket; see `add_sockets`."""

@@ -21,6 +21,7 @@ from inspect import getfullargspec
 from types import TracebackType
 from typing import Any, NoReturn
 
+from tornadic import _legacy
 from tornadic.frames import masking
 
 __all__ = [
@@ -47,6 +48,8 @@ unicode_type = str
 basestring_type = str
 
 TimeoutError = builtins.TimeoutError
+
+__getattr__ = _legacy.names_of(__name__)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 # zlib hands back what follows the end of a member as a copy.  Feeding it at most this many bytes

@@ -7,6 +7,7 @@ import hmac
 from typing import Any
 
 from tornadic.auth.answers import read_token
+from tornadic.auth.callbacks import with_callback
 from tornadic.auth.errors import AuthError
 from tornadic.auth.oauth2 import OAuth2Mixin
 
@@ -43,6 +44,7 @@ class FacebookGraphMixin(OAuth2Mixin):
     _OAUTH_NO_CALLBACKS = False
     _FACEBOOK_BASE_URL = "https://graph.facebook.com"
 
+    @with_callback
     async def get_authenticated_user(
         self,
         redirect_uri: str,
@@ -87,6 +89,7 @@ class FacebookGraphMixin(OAuth2Mixin):
             found["session_expires"] = str(session["expires_in"])
         return found
 
+    @with_callback
     async def facebook_request(
         self,
         path: str,

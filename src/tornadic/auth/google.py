@@ -6,6 +6,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any, cast
 
 from tornadic.auth.answers import read_token
+from tornadic.auth.callbacks import with_callback
 from tornadic.auth.oauth2 import OAuth2Mixin
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class GoogleOAuth2Mixin(OAuth2Mixin):
         settings: dict[str, str] = handler.settings[self._OAUTH_SETTINGS_KEY]
         return settings
 
+    @with_callback
     async def get_authenticated_user(
         self,
         redirect_uri: str,

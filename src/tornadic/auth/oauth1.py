@@ -15,6 +15,8 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any, cast
 
+from tornadic import _legacy
+from tornadic.auth.callbacks import with_callback
 from tornadic.auth.errors import AuthError
 from tornadic.auth.signatures import (
     _oauth10a_signature,
@@ -50,6 +52,7 @@ class OAuthMixin:
     _OAUTH_VERSION: str
     _OAUTH_NO_CALLBACKS: bool
 
+    @with_callback
     async def authorize_redirect(
         self,
         callback_uri: str | None = None,
@@ -99,6 +102,7 @@ class OAuthMixin:
         response = await http_client.fetch(url, follow_redirects=False)
         self._on_request_token(authorize_url, redirect_callback, response)
 
+    @with_callback
     async def get_authenticated_user(
         self, http_client: AsyncHTTPClient | None = None
     ) -> dict[str, Any]:
@@ -234,6 +238,9 @@ class OAuthMixin:
         A subclass must define this, as a coroutine or with a future.  Returns a dictionary; an
         empty one, or None, if there is no such user.
         """
+        if hasattr(self, "_oauth_get_user"):  # of an old program
+            user: dict[str, Any] = await _legacy.room("logins").get_user(self, access_token)
+            return user
         raise NotImplementedError
 
     def get_auth_http_client(self) -> AsyncHTTPClient:

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 from tornadic.auth.answers import read_json
+from tornadic.auth.callbacks import with_callback
 from tornadic.httpclient import AsyncHTTPClient
 from tornadic.httputil import url_concat
 
@@ -25,6 +26,7 @@ class OAuth2Mixin:
     _OAUTH_AUTHORIZE_URL: str
     _OAUTH_ACCESS_TOKEN_URL: str
 
+    @with_callback
     def authorize_redirect(
         self,
         redirect_uri: str | None = None,
@@ -72,6 +74,7 @@ class OAuth2Mixin:
         args = {name: value for name, value in given.items() if value is not None}
         return url_concat(self._OAUTH_ACCESS_TOKEN_URL, {**args, **(extra_params or {})})
 
+    @with_callback
     async def oauth2_request(
         self,
         url: str,

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from tornadic.auth.callbacks import with_callback
 from tornadic.auth.errors import AuthError
 from tornadic.httpclient import AsyncHTTPClient, HTTPResponse
 from tornadic.httputil import split_host_and_port, url_concat
@@ -68,6 +69,7 @@ class OpenIdMixin:
         )
         super().__init__()
 
+    @with_callback
     def authenticate_redirect(
         self,
         callback_uri: str | None = None,
@@ -87,6 +89,7 @@ class OpenIdMixin:
         args = self._openid_args(callback, ax_attrs=ax_attrs)
         handler.redirect(url_concat(self._OPENID_ENDPOINT, args))
 
+    @with_callback
     async def get_authenticated_user(
         self, http_client: AsyncHTTPClient | None = None
     ) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any, cast
 
 from tornadic.auth.answers import read_json
+from tornadic.auth.callbacks import with_callback
 from tornadic.auth.oauth1 import OAuthMixin
 from tornadic.httputil import url_concat
 
@@ -41,10 +42,12 @@ class TwitterMixin(OAuthMixin):
     _OAUTH_NO_CALLBACKS = False
     _TWITTER_BASE_URL = "https://api.twitter.com/1.1"
 
+    @with_callback
     async def authenticate_redirect(self, callback_uri: str | None = None) -> None:
         """Do what `authorize_redirect` does, but ask the user only if they have not agreed yet."""
         await self._ask_for_token(self._OAUTH_AUTHENTICATE_URL, callback_uri, None, None, None)
 
+    @with_callback
     async def twitter_request(
         self,
         path: str,

@@ -13,7 +13,8 @@ Two threads that begin from either end would wait for each other; the import sys
 who is told so goes on for both.
 
 What Tornado's users have long had beside it, Tornadic has too, and it is found under those names:
-``hash_ring`` and ``tornado_mysql``.
+``hash_ring`` and ``tornado_mysql``.  And so are the modules that Tornado has removed
+(`tornadic.compat.legacy`).
 """
 
 from __future__ import annotations
@@ -94,6 +95,10 @@ class AliasFinder(MetaPathFinder):
         if not is_first and not _is_within(fullname, SECOND):
             return None
         spec = _find_file(fullname, path)
+        if spec is None:
+            spec = _find_removed(fullname)
+            if spec is not None:
+                return spec
         if spec is None and is_first:
             raise ModuleNotFoundError(
                 f"No module named {fullname!r}: Tornadic, which stands in for Tornado here, "
@@ -262,6 +267,18 @@ class _NeighbourLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._own_spec
+
+
+def _find_removed(fullname: str) -> ModuleSpec | None:
+    """The spec of a module that Tornado has removed, and that we have a room for."""
+    from tornadic.compat.legacy import MODULES
+
+    name = fullname.partition(".")[2]
+    if name not in MODULES:
+        return None
+    room, instead = MODULES[name]
+    importlib.import_module("tornadic._legacy").warn(f"tornado.{name}", instead)
+    return ModuleSpec(fullname, _NeighbourLoader(f"{FIRST}.compat.legacy.{room}"))
 
 
 def _import(name: str) -> ModuleType:

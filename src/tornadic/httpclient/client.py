@@ -7,6 +7,7 @@ from asyncio import Future
 from collections.abc import Callable
 from typing import Any, Final
 
+from tornadic import _legacy
 from tornadic.concurrent import (
     future_set_exception_unless_cancelled,
     future_set_result_unless_cancelled,
@@ -91,7 +92,11 @@ class AsyncHTTPClient(Configurable):
 
         return SimpleAsyncHTTPClient
 
-    def __new__(cls, force_instance: bool = False, **kwargs: Any) -> AsyncHTTPClient:
+    def __new__(
+        cls, force_instance: bool = False, io_loop: IOLoop | None = None, **kwargs: Any
+    ) -> AsyncHTTPClient:
+        if io_loop is not None or isinstance(force_instance, IOLoop):
+            return cls.__in_loop(force_instance, io_loop, kwargs)
         # Kept by the loop, with which they end.
         cache = None if force_instance else IOLoop.current().shared(_clients_of_loop)
         if cache is not None and cls in cache:
@@ -101,6 +106,15 @@ class AsyncHTTPClient(Configurable):
         if cache is not None:
             cache[cls] = instance
         return instance
+
+    @classmethod
+    def __in_loop(cls, force_instance: Any, io_loop: Any, kwargs: Any) -> AsyncHTTPClient:
+        """Make an instance in a loop that is given; once that was the first argument."""
+        if isinstance(force_instance, IOLoop):
+            force_instance, io_loop = bool(io_loop), force_instance
+        loops = _legacy.room("loops")
+        with loops.as_current(loops.given("AsyncHTTPClient", io_loop)):
+            return cls.__new__(cls, force_instance, **kwargs)
 
     def _initialize_client(self, defaults: dict[str, Any] | None = None) -> None:
         self.io_loop = IOLoop.current()
@@ -126,18 +140,27 @@ class AsyncHTTPClient(Configurable):
                 del cache[name]
 
     def fetch(
-        self, request: str | HTTPRequest, raise_error: bool = True, **kwargs: Any
+        self,
+        request: str | HTTPRequest,
+        raise_error: bool = True,
+        callback: Callback | None = None,
+        **kwargs: Any,
     ) -> Future[HTTPResponse]:
         """Fetch ``request``, an `HTTPRequest` or a URL; ``kwargs`` then are those of `HTTPRequest`.
 
         The future gives the `HTTPResponse`.  It raises `HTTPClientError` for a status outside 200
         to 299, unless ``raise_error`` is False, and other errors if there is no response.
-        Cancelling it gives the fetch up.
+        Cancelling it gives the fetch up.  ``callback`` is of old programs.
 
         Raises RuntimeError after `close`, and ValueError for ``kwargs`` beside an `HTTPRequest`.
         """
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
+        if callback is not None or callable(raise_error):
+            called_back: Future[HTTPResponse] = _legacy.room("fetching").fetch(
+                self, request, raise_error, callback, kwargs
+            )
+            return called_back
         if not isinstance(request, HTTPRequest):
             request = HTTPRequest(url=request, **kwargs)
             is_ours = "headers" not in kwargs

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
+from tornadic import _legacy
 from tornadic.ioloop import IOLoop
 from tornadic.iostream.buffers import ReadBuffer, WriteQueue
 from tornadic.iostream.errors import (
@@ -29,7 +30,7 @@ from tornadic.iostream.errors import (
     UnsatisfiableReadError,
     exception_of,
 )
-from tornadic.iostream.interfaces import HasFileno, Sink
+from tornadic.iostream.interfaces import Sink
 from tornadic.iostream.reads import (
     PendingRead,
     ReadBytes,
@@ -39,7 +40,7 @@ from tornadic.iostream.reads import (
     ReadUntilRegex,
 )
 from tornadic.iostream.waiting import Waiting, done_future
-from tornadic.iostream.watcher import watcher_of
+from tornadic.iostream.watcher import Watched
 from tornadic.log import app_log, gen_log
 
 __all__ = ["WRITTEN_PER_TURN", "BaseIOStream"]
@@ -53,7 +54,7 @@ _FEEDS_PER_TURN = 8  # fewer, for a sink works with each of them at once
 WRITTEN_PER_TURN = 1048576
 
 
-class BaseIOStream:
+class BaseIOStream(Watched):
     """A stream over any descriptor; a subclass says how that is read, written and closed.
 
     A subclass defines `fileno`, `close_fd`, `read_from_fd`, `write_to_fd` and, if it can,
@@ -61,7 +62,8 @@ class BaseIOStream:
 
     ``max_buffer_size`` is how many bytes may be read and not yet asked for (100 MB),
     ``read_chunk_size`` how many are read at once (64 KB), ``max_write_buffer_size`` how many
-    may wait to be written (None: no bound).
+    may wait to be written (None: no bound).  ``io_loop``, and the callbacks of the methods, are of
+    old programs.
     """
 
     __slots__ = (
@@ -71,20 +73,16 @@ class BaseIOStream:
         "_chunks_left",
         "_close_callback",
         "_close_when_written",
-        "_closed",
         "_dry",
         "_generation_start",
         "_loop",
         "_pending",
         "_queue",
         "_read_scheduled",
-        "_reading",
         "_sink",
         "_write_futures",
-        "_writing",
         "context",
         "error",
-        "io_loop",
         "max_buffer_size",
         "max_write_buffer_size",
         "nothing_waits",
@@ -97,7 +95,12 @@ class BaseIOStream:
         max_buffer_size: int | None = None,
         read_chunk_size: int | None = None,
         max_write_buffer_size: int | None = None,
+        io_loop: IOLoop | None = None,
     ) -> None:
+        if io_loop is not None or isinstance(max_buffer_size, IOLoop):
+            sizes = (max_buffer_size, read_chunk_size, max_write_buffer_size)
+            _legacy.room("loops").begin_stream(self, *sizes, io_loop)
+            return
         self.io_loop = IOLoop.current()
         self._loop: asyncio.AbstractEventLoop = self.io_loop.asyncio_loop
         self.max_buffer_size = max_buffer_size or DEFAULT_MAX_BUFFER_SIZE
@@ -132,6 +135,9 @@ class BaseIOStream:
         # What `drained` gives when nothing waits to be written.
         self.nothing_waits = self.io_loop.shared(done_future)
 
+    _callbacks_due = 0  # these two are of old programs
+    _write_callback: Any = None
+
     encrypted = False
     """Whether what goes over the wire is encrypted."""
 
@@ -142,10 +148,6 @@ class BaseIOStream:
     _short_is_all = False
 
     # What a subclass defines
-
-    def fileno(self) -> int | HasFileno:
-        """The descriptor, or an object that has one."""
-        raise NotImplementedError
 
     def close_fd(self) -> None:
         """Close the descriptor; called once."""
@@ -174,30 +176,46 @@ class BaseIOStream:
 
     # Reading
 
-    def read_bytes(self, num_bytes: int, partial: bool = False) -> asyncio.Future[bytes]:
+    def read_bytes(
+        self,
+        num_bytes: int,
+        partial: bool = False,
+        callback: Any = None,
+        streaming_callback: Any = None,
+    ) -> asyncio.Future[bytes]:
         """Read ``num_bytes`` bytes, or with ``partial`` any number from one up to that.
 
         The future, here and in the other reads, raises `StreamClosedError` if the stream
         closes before.  Cancelling it calls the read off, and nothing that comes is lost.
         """
+        if callback is not None or streaming_callback is not None or callable(partial):
+            return self._call_back("read_bytes", num_bytes, partial, callback, streaming_callback)
         return self._begin_read(ReadBytes(self._loop, num_bytes, partial), num_bytes <= 0)
 
-    def read_into(self, buf: bytearray, partial: bool = False) -> asyncio.Future[int]:
+    def read_into(
+        self, buf: bytearray, partial: bool = False, callback: Any = None
+    ) -> asyncio.Future[int]:
         """Read into ``buf`` until it is full, or with ``partial`` until something came.
 
         The future gives the number of bytes; until then ``buf`` belongs to the stream.
         """
+        if callback is not None or callable(partial):
+            return self._call_back("read_into", buf, partial, callback)
         target = memoryview(buf)
         if target.readonly:
             raise TypeError("read_into() needs a buffer that can be written to")
         return self._begin_read(ReadInto(self._loop, target, partial), not buf)
 
-    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> asyncio.Future[bytes]:
+    def read_until(
+        self, delimiter: bytes, max_bytes: int | None = None, callback: Any = None
+    ) -> asyncio.Future[bytes]:
         """Read all up to and including ``delimiter``.
 
         If it does not come within ``max_bytes``, the stream closes with an
         `UnsatisfiableReadError`.
         """
+        if callback is not None or (max_bytes is not None and callable(max_bytes)):
+            return self._call_back("read_until", delimiter, max_bytes, callback)
         is_usual = type(delimiter) is bytes and delimiter
         buffer = self._buffer
         if (
@@ -213,17 +231,29 @@ class BaseIOStream:
                 return future
         return self._begin_read(ReadUntil(self._loop, delimiter, max_bytes), not is_usual)
 
-    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> asyncio.Future[bytes]:
+    def read_until_regex(
+        self, regex: bytes, max_bytes: int | None = None, callback: Any = None
+    ) -> asyncio.Future[bytes]:
         """Read all up to the end of the first match of ``regex``; `read_until` otherwise."""
+        if callback is not None or callable(max_bytes):
+            return self._call_back("read_until_regex", regex, max_bytes, callback)
         return self._begin_read(ReadUntilRegex(self._loop, re.compile(regex), max_bytes), True)
 
-    def read_until_close(self) -> asyncio.Future[bytes]:
+    def read_until_close(
+        self, callback: Any = None, streaming_callback: Any = None
+    ) -> asyncio.Future[bytes]:
         """Read all there is until the peer closes, which is no error here, nor is a reset."""
+        if callback is not None or streaming_callback is not None:
+            return self._call_back("read_until_close", callback, streaming_callback)
         if self._closed:
             future: asyncio.Future[bytes] = self._loop.create_future()
             future.set_result(self._take_buffer())
             return future
         return self._begin_read(ReadUntilClose(self._loop), False)
+
+    def _call_back(self, name: str, *args: Any) -> asyncio.Future[Any]:
+        called_back: asyncio.Future[Any] = getattr(_legacy.room("streams"), name)(self, *args)
+        return called_back
 
     def _begin_read(self, read: PendingRead, look: bool) -> asyncio.Future[Any]:
         """Serve ``read`` now if that is possible; ``look``: it may be, even without a byte."""
@@ -419,25 +449,6 @@ class BaseIOStream:
         self._buffer = None
         return buffer.take(buffer.size) if buffer is not None else b""
 
-    def _watch_reading(self) -> None:
-        if not self._reading and not self._closed:
-            self.io_loop.shared(watcher_of).watch(self._descriptor(), self._on_readable)
-            self._reading = True
-
-    def pause_reading(self) -> None:
-        """Read nothing from the descriptor, until `resume_reading` or the next read."""
-        if self._reading:
-            self._reading = False
-            self.io_loop.shared(watcher_of).unwatch(self._descriptor())
-
-    def _descriptor(self) -> int:
-        fd = self.fileno()
-        return fd if isinstance(fd, int) else fd.fileno()
-
-    def resume_reading(self) -> None:
-        """Read again what comes, after `pause_reading`."""
-        self._watch_reading()
-
     # The sink
 
     def attach_sink(self, sink: Sink) -> None:
@@ -473,13 +484,15 @@ class BaseIOStream:
 
     # Writing
 
-    def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
+    def write(self, data: bytes | memoryview, callback: Any = None) -> asyncio.Future[None]:
         """Write ``data``; the future is done when all of it went to the kernel.
 
         Nobody needs to wait for it: writes go out in order.  Raises `StreamClosedError` on a
         closed stream and `StreamBufferFullError` if more than ``max_write_buffer_size`` bytes
         would have to wait.
         """
+        if callback is not None:
+            return self._call_back("write", data, callback)
         if self._closed:
             raise StreamClosedError(real_error=self.error)
         if type(data) is not bytes and isinstance(data, (bytearray, memoryview)):
@@ -580,17 +593,6 @@ class BaseIOStream:
             if self._close_when_written:
                 self.close()
 
-    def _watch_writing(self) -> None:
-        if not self._writing:
-            watcher = self.io_loop.shared(watcher_of)
-            watcher.watch_writing(self._descriptor(), self._on_writable)
-            self._writing = True
-
-    def _unwatch_writing(self) -> None:
-        if self._writing:
-            self._writing = False
-            self.io_loop.shared(watcher_of).unwatch_writing(self._descriptor())
-
     @property
     def _write_buffer(self) -> WriteQueue | tuple[()]:
         # Programs written for Tornado look at its length.
@@ -667,7 +669,11 @@ class BaseIOStream:
         if self._sink is not None:
             self._loop.call_soon(self._sink.stream_closed, context=self.context)
             self._sink = None
-        if self._close_callback is not None:
+        self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        """Call the close callback, but after the callbacks of reads and writes."""
+        if self._close_callback is not None and not self._callbacks_due:
             callback = self._close_callback
             self._close_callback = None
             self._loop.call_soon(self.io_loop._run_callback, callback, context=self.context)
@@ -688,10 +694,6 @@ class BaseIOStream:
     def writing(self) -> bool:
         """Whether something waits to be written."""
         return self._queue is not None and self._queue.size > 0
-
-    def closed(self) -> bool:
-        """Whether the stream has been closed."""
-        return self._closed
 
     def set_nodelay(self, value: bool) -> None:
         """Send small pieces at once instead of waiting for more (TCP only)."""

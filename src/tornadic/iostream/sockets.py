@@ -122,7 +122,7 @@ class IOStream(BaseIOStream):
         return super()._transmit(data) if self._connecting is None else 0
 
     def connect(
-        self: _Self, address: Any, server_hostname: str | None = None
+        self: _Self, address: Any, server_hostname: str | None = None, callback: Any = None
     ) -> asyncio.Future[_Self]:
         """Connect to ``address`` (of the socket's family, its host an IP address).
 
@@ -130,6 +130,8 @@ class IOStream(BaseIOStream):
         why; then the stream is closed.  What is written meanwhile goes out afterwards.
         ``server_hostname`` matters only under TLS.
         """
+        if callback is not None or callable(server_hostname):
+            return self._call_back("connect", address, server_hostname, callback)
         if self._closed:
             raise StreamClosedError(real_error=self.error)
         future: asyncio.Future[_Self] = self._loop.create_future()

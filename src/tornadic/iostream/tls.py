@@ -114,7 +114,7 @@ class SSLIOStream(IOStream):
     # Connecting and the handshake
 
     def connect(
-        self: _Self, address: Any, server_hostname: str | None = None
+        self: _Self, address: Any, server_hostname: str | None = None, callback: Any = None
     ) -> asyncio.Future[_Self]:
         """Connect to ``address``, then shake hands; see `IOStream.connect`.
 
@@ -122,6 +122,8 @@ class SSLIOStream(IOStream):
         made out to, unless the ``ssl_options`` say otherwise.  If it is the handshake that
         fails, the future raises what `wait_for_handshake` raises.
         """
+        if callback is not None or callable(server_hostname):
+            return super().connect(address, server_hostname, callback)  # which comes back here
         self._server_hostname = server_hostname
         return super().connect(address)
 
@@ -144,7 +146,7 @@ class SSLIOStream(IOStream):
             return
         self._begin_handshake()
 
-    def wait_for_handshake(self: _Self) -> asyncio.Future[_Self]:
+    def wait_for_handshake(self: _Self, callback: Any = None) -> asyncio.Future[_Self]:
         """A future that gives the stream once the handshake is done.
 
         It raises what the handshake failed with: an `ssl.SSLError` or another `OSError`, or
@@ -152,6 +154,8 @@ class SSLIOStream(IOStream):
         peer's certificate and the like.  Not together with `connect`, which waits by itself;
         and only once while the handshake lasts, else RuntimeError.
         """
+        if callback is not None:
+            return self._call_back("wait_for_handshake", callback)
         if self._handshake_future is not None and not self._handshake_future.done():
             raise RuntimeError("Already waiting for the handshake")
         future: asyncio.Future[_Self] = self._loop.create_future()

@@ -16,9 +16,10 @@ from contextvars import Context
 from typing import Protocol
 
 from tornadic.ioloop import IOLoop
+from tornadic.iostream.interfaces import HasFileno
 from tornadic.log import app_log
 
-__all__ = ["Watcher", "watcher_of"]
+__all__ = ["Watched", "Watcher", "watcher_of"]
 
 # Events handled before the loop sees to its timers and its other callbacks.
 _EVENTS_PER_TURN = 256
@@ -149,3 +150,61 @@ class _EpollWatcher:
                     writers[fd]()
                 except Exception:
                     app_log.error("Uncaught exception in a stream", exc_info=True)
+
+
+class Watched:
+    """What a stream says of its descriptor: what that is watched for.
+
+    A subclass has `fileno`, ``_on_readable`` and ``_on_writable``, and sets the attributes.
+    """
+
+    __slots__ = ("_closed", "_reading", "_writing", "io_loop")
+
+    _closed: bool
+    _reading: bool
+    _writing: bool
+    io_loop: IOLoop
+
+    def fileno(self) -> int | HasFileno:
+        """The descriptor, or an object that has one."""
+        raise NotImplementedError
+
+    def closed(self) -> bool:
+        """Whether the stream has been closed."""
+        return self._closed
+
+    def _on_readable(self) -> None:
+        raise NotImplementedError
+
+    def _on_writable(self) -> None:
+        raise NotImplementedError
+
+    def _watch_reading(self) -> None:
+        if not self._reading and not self._closed:
+            self.io_loop.shared(watcher_of).watch(self._descriptor(), self._on_readable)
+            self._reading = True
+
+    def pause_reading(self) -> None:
+        """Read nothing from the descriptor, until `resume_reading` or the next read."""
+        if self._reading:
+            self._reading = False
+            self.io_loop.shared(watcher_of).unwatch(self._descriptor())
+
+    def _descriptor(self) -> int:
+        fd = self.fileno()
+        return fd if isinstance(fd, int) else fd.fileno()
+
+    def resume_reading(self) -> None:
+        """Read again what comes, after `pause_reading`."""
+        self._watch_reading()
+
+    def _watch_writing(self) -> None:
+        if not self._writing:
+            watcher = self.io_loop.shared(watcher_of)
+            watcher.watch_writing(self._descriptor(), self._on_writable)
+            self._writing = True
+
+    def _unwatch_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self.io_loop.shared(watcher_of).unwatch_writing(self._descriptor())

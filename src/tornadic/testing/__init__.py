@@ -7,6 +7,7 @@
   tests, pytest among them.
 """
 
+from tornadic import _legacy
 from tornadic.testing.cases import AsyncTestCase, gen_test, get_async_test_timeout
 from tornadic.testing.fixtures import bind_unused_port, setup_with_context_manager
 from tornadic.testing.http_cases import AsyncHTTPSTestCase, AsyncHTTPTestCase
@@ -24,3 +25,5 @@ __all__ = [
     "main",
     "setup_with_context_manager",
 ]
+
+__getattr__ = _legacy.names_of(__name__)

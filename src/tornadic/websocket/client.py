@@ -14,6 +14,7 @@ from inspect import isawaitable
 from types import TracebackType
 from typing import Any
 
+from tornadic import _legacy
 from tornadic.concurrent import future_set_result_unless_cancelled
 from tornadic.frames.deflate import DeflateOptions
 from tornadic.httpclient.request import HTTPRequest, _RequestProxy
@@ -258,6 +259,7 @@ def websocket_connect(
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
     subprotocols: list[str] | None = None,
     resolver: Resolver | None = None,
+    io_loop: IOLoop | None = None,
 ) -> asyncio.Future[WebSocketClientConnection]:
     """Connect to a WebSocket; the future gives a `WebSocketClientConnection`.
 
@@ -274,13 +276,31 @@ def websocket_connect(
     ``ping_timeout`` (seconds) and ``max_message_size`` (bytes): see the properties of
     `.WebSocketHandler`.  ``subprotocols``: what to propose, best first; what the server chose is
     ``selected_subprotocol``.  ``resolver``: a `.Resolver` instead of the usual one.  ``callback``
-    is called with the future when it is done; deprecated.
+    is called with the future when it is done; deprecated.  ``io_loop`` is of old programs.
 
     The future raises `.HTTPClientError` if the server answers with an error, `WebSocketError` if
     it answers with anything else that is no WebSocket, `.HTTPTimeoutError` if it takes too long,
     and otherwise what connecting raises, such as an `OSError`.  Cancelling it closes what is
     open.  Raises ValueError for arguments that are no good.
     """
+    if isinstance(callback, IOLoop):  # once it was the second argument
+        given: Any = (connect_timeout, on_message_callback, compression_options, None, callback)
+        callback, connect_timeout, on_message_callback, compression_options, io_loop = given
+    if io_loop is not None:
+        loops = _legacy.room("loops")
+        with loops.as_current(loops.given("websocket_connect", io_loop)):
+            return websocket_connect(
+                url,
+                callback,
+                connect_timeout,
+                on_message_callback,
+                compression_options,
+                ping_interval,
+                ping_timeout,
+                max_message_size,
+                subprotocols,
+                resolver,
+            )
     if isinstance(url, HTTPRequest):
         if connect_timeout is not None:
             raise ValueError("With an HTTPRequest, connect_timeout is one of its attributes")
