@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
+from tornadic import _legacy
 from tornadic.http.headers import HTTPHeaders
 from tornadic.http.interfaces import (
     HTTPConnection,
@@ -31,6 +32,8 @@ from tornadic.tcpserver import TCPServer
 from tornadic.util import Configurable
 
 __all__ = ["HTTPRequest", "HTTPServer"]
+
+__getattr__ = _legacy.names_of(__name__)
 
 HTTPRequest = HTTPServerRequest
 """The name by which programs know it that were written before there was `tornadic.httputil`."""

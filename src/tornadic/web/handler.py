@@ -11,12 +11,12 @@ import asyncio
 import datetime
 import re
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from hashlib import sha1
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tornadic import __version__
+from tornadic import __version__, _legacy
 from tornadic.escape import json_encode, utf8
 from tornadic.http.dates import format_timestamp
 from tornadic.http.statuses import responses
@@ -286,6 +286,12 @@ class RequestHandler(RenderingMixin, BodyMixin):
         """The path of the rule called ``name``; see `.Application.reverse_url`."""
         return self.application.reverse_url(name, *args)
 
+    def async_callback(
+        self, callback: Callable[..., Any] | None, *args: Any, **kwargs: Any
+    ) -> Callable[..., Any] | None:
+        """A function whose exceptions are this handler's.  Of old programs; None gives None."""
+        return _legacy.room("handlers").async_callback(self, callback, *args, **kwargs)  # type: ignore[no-any-return]
+
     # Output
 
     def write(self, chunk: str | bytes | dict[Any, Any]) -> None:
@@ -306,11 +312,16 @@ class RequestHandler(RenderingMixin, BodyMixin):
         else:
             raise hints.bad_chunk(chunk)
 
-    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+    def flush(
+        self, include_footers: bool = False, callback: Callable[[], Any] | None = None
+    ) -> asyncio.Future[None]:
         """Send what was written so far; the future is done when more may be written.
 
-        ``include_footers``: this is the end, which only `finish` says.
+        ``include_footers``: this is the end, which only `finish` says.  ``callback`` is of old
+        programs: it is called when what was written has gone out.
         """
+        if callback is not None:
+            return _legacy.room("handlers").flush_then(self, include_footers, callback)  # type: ignore[no-any-return]
         if self._ending is not None and not self._headers_written:
             later = self._ending.before_head(self)
             if later is not None:
@@ -475,7 +486,9 @@ class RequestHandler(RenderingMixin, BodyMixin):
         With an exception there is ``exc_info`` in ``kwargs``, a triple like `sys.exc_info`'s.
         Statuses that have no body, such as 204 and 304, get no page.
         """
-        if _is_bodiless(status_code):
+        if hasattr(self, "get_error_html"):
+            _legacy.room("handlers").error_html(self, status_code, kwargs)
+        elif _is_bodiless(status_code):
             self.finish()
         elif self.settings.get("serve_traceback") and "exc_info" in kwargs:
             errorpages.show_to_developer(self, kwargs["exc_info"])
