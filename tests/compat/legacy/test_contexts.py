@@ -87,8 +87,12 @@ def test_an_exception_that_is_not_handled(seen: Seen) -> None:
 
 
 def test_wrapped_functions_carry_the_contexts(seen: Seen) -> None:
+    def called(value: int) -> int:
+        seen.log.append(value)
+        return value
+
     with StackContext(seen.factory("a")), StackContext(seen.factory("b")):
-        wrapped = wrap(lambda value: seen.log.append(value) or value)
+        wrapped = wrap(called)
     seen.log.clear()
     assert wrapped(5) == 5
     assert seen.log == ["in a", "in b", 5, "out b", "out a"]

@@ -422,13 +422,11 @@ def test_connect(log: Log) -> None:
     async def main() -> None:
         [listening] = bind_sockets(0, "127.0.0.1")
         address = listening.getsockname()
-        for connect in (
-            lambda stream: stream.connect(address, log.to("connected")),
-            lambda stream: stream.connect(address, callback=log.to("connected")),
-        ):
+        callback: Any = log.to("connected")
+        for arguments, named in (((callback,), {}), ((), {"callback": callback})):
             stream: Any = IOStream(socket.socket())
             with pytest.warns(DeprecationWarning, match=r"callback of IOStream\.connect"):
-                assert connect(stream) is None
+                assert stream.connect(address, *arguments, **named) is None
             await until(lambda: log)
             assert log.pop() == ("connected",)
             stream.close()
