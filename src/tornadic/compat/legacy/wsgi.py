@@ -27,7 +27,7 @@ _TOO_LATE = "under a WSGI server a handler cannot wait: its response is due when
 _HOP_BY_HOP = frozenset({"Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade"})
 
 
-class _StandingLoop(asyncio.AbstractEventLoop):
+class _StandingLoop:
     """A loop for futures that are done already: it never turns, and so takes nothing to do."""
 
     def get_debug(self) -> bool:
@@ -46,7 +46,7 @@ class _StandingLoop(asyncio.AbstractEventLoop):
     run_in_executor = add_reader = add_writer = _refuse
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=_standing_loop)
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         coro.close()
@@ -56,7 +56,7 @@ class _StandingLoop(asyncio.AbstractEventLoop):
         """Say nothing: a future whose exception nobody asks for is a handler's own matter."""
 
 
-_standing_loop = _StandingLoop()
+_standing_loop: Any = _StandingLoop()
 
 
 class _Answer(HTTPConnection):
@@ -85,7 +85,7 @@ class _Answer(HTTPConnection):
     def write(self, chunk: bytes) -> asyncio.Future[None]:
         if chunk:
             self.chunks.append(chunk)
-        future = _standing_loop.create_future()
+        future: asyncio.Future[None] = _standing_loop.create_future()
         future.set_result(None)
         return future
 
@@ -158,9 +158,7 @@ class WSGIAdapter:
     def __init__(self, application: Application) -> None:
         self.application = application
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> list[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         request = HTTPRequest(environ)
         before = _get_running_loop()
         _set_running_loop(_standing_loop)
