@@ -14,6 +14,7 @@ Whatever goes this way warns once at each place that uses it, and says what to w
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["names_of", "room", "warn"]
+__all__ = ["is_old_form", "names_of", "room", "warn"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -50,6 +51,14 @@ def names_of(module: str) -> Callable[[str], Any]:
 def room(name: str) -> ModuleType:
     """Return the module ``name`` of ``compat.legacy``, loaded now if this is its first use."""
     return importlib.import_module(f"tornadic.compat.legacy.{name}")
+
+
+def is_old_form(callback: Callable[..., Any]) -> bool:
+    """Return whether ``callback``, of the loop, is one by which old forms call a program back."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    module = getattr(callback, "__module__", None) or ""
+    return module.startswith(("tornadic.compat.legacy.", "tornado.compat.legacy."))
 
 
 def warn(old: str, instead: str) -> None:

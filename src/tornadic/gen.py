@@ -404,7 +404,7 @@ def with_timeout(
 
     Raises `BadYieldError` if ``future`` cannot be waited for.  ``io_loop`` is of old programs.
     """
-    if isinstance(quiet_exceptions, IOLoop):  # once it was the third argument
+    if quiet_exceptions and isinstance(quiet_exceptions, IOLoop):  # once it was the third argument
         quiet_exceptions, io_loop = (), quiet_exceptions
     if io_loop is not None:
         _legacy.room("loops").given("with_timeout", io_loop)

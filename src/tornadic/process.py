@@ -188,15 +188,20 @@ class Subprocess:
         return future
 
     @classmethod
-    def initialize(cls) -> None:
+    def initialize(cls, io_loop: IOLoop | None = None) -> None:
         """Handle SIGCHLD on the current loop, unless an open loop does so already.
 
         Called by itself when needed.  Where several loops run, call it on that of the main
         thread, as only there signals can be handled; elsewhere it raises RuntimeError.
+        ``io_loop`` is of old programs.
         """
         if cls._signal_loop is not None and not cls._signal_loop.is_closed():
             return
-        loop = IOLoop.current().asyncio_loop
+        if io_loop is None:
+            io_loop = IOLoop.current()
+        else:
+            _legacy.room("loops").given("Subprocess.initialize", io_loop)
+        loop = io_loop.asyncio_loop
         loop.add_signal_handler(signal.SIGCHLD, cls._look_for_ended)
         cls._signal_loop = loop
 

@@ -156,7 +156,7 @@ class AsyncHTTPClient(Configurable):
         """
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
-        if callback is not None or callable(raise_error):
+        if callback is not None or (raise_error is not True and callable(raise_error)):
             called_back: Future[HTTPResponse] = _legacy.room("fetching").fetch(
                 self, request, raise_error, callback, kwargs
             )

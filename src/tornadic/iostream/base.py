@@ -97,7 +97,7 @@ class BaseIOStream(Watched):
         max_write_buffer_size: int | None = None,
         io_loop: IOLoop | None = None,
     ) -> None:
-        if io_loop is not None or isinstance(max_buffer_size, IOLoop):
+        if io_loop is not None or (max_buffer_size and isinstance(max_buffer_size, IOLoop)):
             sizes = (max_buffer_size, read_chunk_size, max_write_buffer_size)
             _legacy.room("loops").begin_stream(self, *sizes, io_loop)
             return
@@ -188,7 +188,7 @@ class BaseIOStream(Watched):
         The future, here and in the other reads, raises `StreamClosedError` if the stream
         closes before.  Cancelling it calls the read off, and nothing that comes is lost.
         """
-        if callback is not None or streaming_callback is not None or callable(partial):
+        if not (callback is streaming_callback is None) or (partial and callable(partial)):
             return self._call_back("read_bytes", num_bytes, partial, callback, streaming_callback)
         return self._begin_read(ReadBytes(self._loop, num_bytes, partial), num_bytes <= 0)
 

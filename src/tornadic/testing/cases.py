@@ -15,12 +15,13 @@ import functools
 import inspect
 import math
 import os
+import sys
 import unittest
 import warnings
 from collections.abc import Callable, Collection, Coroutine, Generator
 from typing import Any, ParamSpec, overload
 
-from tornadic import gen
+from tornadic import _legacy, gen
 from tornadic.concurrent import Future, is_future
 from tornadic.ioloop import IOLoop
 from tornadic.log import app_log
@@ -71,6 +72,7 @@ class AsyncTestCase(unittest.TestCase):
         self.__stopped = False
         self.__waiting = False
         self.__stop_args: Any = None
+        self.__failure: BaseException | None = None
         self.__open_loop: IOLoop | None = None
         self.__earlier_tasks: Collection[asyncio.Task[Any]] = ()
 
@@ -161,8 +163,9 @@ class AsyncTestCase(unittest.TestCase):
         runs on, until `stop` is called once more.  ``timeout`` is in seconds, for all of this;
         None is `get_async_test_timeout`, 0 no time-out.
 
-        Raises ``failureException`` when the time is over, and `RuntimeError` if the loop runs
-        already, as it does under `gen_test`.  Deprecated: use `gen_test`.
+        Raises ``failureException`` when the time is over, `RuntimeError` if the loop runs
+        already, as it does under `gen_test`, and what a callback raises that only old programs
+        can give, such as that of ``fetch(url, callback)``.  Deprecated: use `gen_test`.
         """
         if timeout is None:
             timeout = get_async_test_timeout()
@@ -174,6 +177,9 @@ class AsyncTestCase(unittest.TestCase):
 
         timer = self.io_loop.call_later(timeout, expire) if timeout else None
         was_waiting, self.__waiting = self.__waiting, True
+        loop: Any = self.io_loop
+        log = loop.handle_callback_exception
+        loop.handle_callback_exception = functools.partial(self.__callback_failed, log)
         try:
             while not self.__stopped or not (condition is None or condition()):
                 if expired:
@@ -182,13 +188,27 @@ class AsyncTestCase(unittest.TestCase):
                     )
                 self.__stopped = False
                 self.io_loop.start()
+                if self.__failure is not None:
+                    raise self.__failure
         finally:
+            self.__failure = None
             self.__waiting = was_waiting
+            del loop.handle_callback_exception
+            if loop.handle_callback_exception != log:
+                loop.handle_callback_exception = log  # it was the loop's own, and not its class's
             if timer is not None:
                 self.io_loop.remove_timeout(timer)
         returned, self.__stop_args = self.__stop_args, None
         self.__stopped = False
         return returned
+
+    def __callback_failed(self, log: Callable[..., Any], callback: Callable[[], Any]) -> None:
+        error = sys.exc_info()[1]
+        if error is None or self.__failure is not None or not _legacy.is_old_form(callback):
+            log(callback)
+            return
+        self.__failure = error
+        self.io_loop.stop()
 
 
 def _end_tasks(

@@ -594,6 +594,11 @@ def test_yield_points_outside_of_a_coroutine() -> None:
     run(main)
 
 
+def test_engine_of_an_async_function() -> None:
+    with pytest.raises(TypeError, match="async def"):
+        gen.engine(native_answer)
+
+
 def test_await_of_an_engine() -> None:
     @gen.engine
     def nothing() -> Any:

@@ -185,6 +185,8 @@ def test_tcp_client() -> None:
 
 def test_subprocess() -> None:
     async def main(loop: Any) -> None:
+        with warns("Subprocess.initialize"):
+            Subprocess.initialize(io_loop=loop)
         with warns("Subprocess"):
             process = Subprocess([sys.executable, "-c", ""], io_loop=loop)
         assert await process.wait_for_exit() == 0

@@ -169,7 +169,7 @@ def test_io_loops() -> None:
 def test_old_tests() -> None:
     finished = run("old_tests.py")
     assert finished.status == 0, finished.stderr
-    assert re.search(r"^Ran 4 tests in .*\n\nOK$", finished.stderr, re.MULTILINE)
+    assert re.search(r"^Ran 5 tests in .*\n\nOK$", finished.stderr, re.MULTILINE)
     text = "import AsyncHTTPTestCase"
     assert_warned(finished.warnings, "old_tests.py", text, "tornado.testing.LogTrapTestCase")
     assert_warned(finished.warnings, "old_tests.py", text, "tornado.testing.get_unused_port")

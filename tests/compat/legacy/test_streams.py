@@ -335,9 +335,9 @@ def test_a_callback_that_fails_closes_the_stream(
     with caplog.at_level(logging.ERROR):
         run(main)
     assert log == ["KeyError('in the callback')"]
-    assert [record.message for record in caplog.records] == [
-        "Uncaught exception, closing connection."
-    ]
+    [record] = caplog.records
+    assert record.message.startswith("Exception in callback ")
+    assert record.exc_info is not None and record.exc_info[0] is KeyError
 
 
 def test_a_callback_that_fails_in_a_stack_context(log: Log) -> None:

@@ -63,7 +63,11 @@ def engine(func: Callable[..., Any]) -> Callable[..., None]:
     It returns None.  What it raises before its first wait is raised in the caller; after that it
     goes to the stack contexts of the caller, or is logged.  A return value other than None is a
     `ReturnValueIgnoredError`.
+
+    Raises TypeError for an ``async def`` function.
     """
+    if inspect.iscoroutinefunction(func):
+        raise TypeError("gen.engine is for generator functions; an async def function needs none")
     start = gen.coroutine(func)
 
     def look(future: Future[Any]) -> None:

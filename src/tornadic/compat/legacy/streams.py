@@ -17,7 +17,6 @@ from tornadic.compat.legacy.contexts import wrap
 from tornadic.concurrent import Future
 from tornadic.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornadic.iostream.base import BaseIOStream
-from tornadic.log import app_log
 
 __all__ = [
     "connect",
@@ -163,8 +162,8 @@ def _run(stream: BaseIOStream, callback: Callback, *args: Any) -> None:
     try:
         returned = callback(*args)
     except Exception as error:
-        app_log.error("Uncaught exception, closing connection.", exc_info=True)
         stream.close(exc_info=error)
+        stream.io_loop.handle_callback_exception(bind(_run, stream, callback))
     else:
         if returned is not None:  # a coroutine, perhaps
             stream.io_loop._run_callback(lambda: returned)

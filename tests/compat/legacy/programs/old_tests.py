@@ -28,6 +28,16 @@ class HelloTest(AsyncHTTPTestCase, LogTrapTestCase):
         self.assertEqual(response.code, 404)
         self.assertRaises(HTTPError, response.rethrow)
 
+    def test_in_a_callback(self):
+        self.http_client.fetch(self.get_url("/"), self.handle_fetch)
+        self.assertRaises(AssertionError, self.wait)
+        self.http_client.fetch(self.get_url("/"), self.stop)
+        self.wait()
+
+    def handle_fetch(self, response):
+        self.assertEqual(response.body, b"Goodbye")
+        self.stop()
+
 
 class LoopTest(AsyncTestCase):
     def test_stop_with_arguments(self):
