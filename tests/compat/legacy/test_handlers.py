@@ -388,11 +388,12 @@ class TestReleased:
             finally:
                 ended.append("finally")
 
-        inner: Any = {
+        decorate: dict[str, Callable[[], Any]] = {
             "coroutine": lambda: gen.coroutine(generator),
             "engine": lambda: engine(generator),
             "native": lambda: native,
-        }[kind]()
+        }
+        inner = decorate[kind]()
         self.leave(asynchronous(inner), refs, left)
         assert ended == ["finally"]
 
@@ -460,7 +461,7 @@ class TestFlush:
                 self.write("no")
                 self.flush(callback=lambda: self.finish("ne") and None)
 
-            def get(self, *args: Any, **kwargs: Any) -> None:
+            async def get(self, *args: Any, **kwargs: Any) -> None:
                 pass
 
         assert fetch(Handler).text == "none"
@@ -472,7 +473,7 @@ class TestWarnings:
         with pytest.warns(DeprecationWarning) as seen:
 
             class Handler(RequestHandler):
-                @web.asynchronous  # type: ignore[untyped-decorator]
+                @web.asynchronous
                 def get(self) -> None:
                     self.flush(callback=self.async_callback(self.again))
 

@@ -88,10 +88,14 @@ def error_html(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
 
     Of ``exc_info`` it gets the exception, as ``exception``.  It may also finish by itself.
     """
-    _legacy.warn("RequestHandler.get_error_html", "define write_error, and write the page there")
     if "exc_info" in kwargs:
         kwargs["exception"] = kwargs.pop("exc_info")[1]
-    getter: Any = handler
-    page = getter.get_error_html(status_code, **kwargs)
+    owner: Any = handler
+    _legacy.warn_of_definition(
+        owner.get_error_html,
+        "RequestHandler.get_error_html",
+        "define write_error, and write the page there",
+    )
+    page = owner.get_error_html(status_code, **kwargs)
     if not handler._finished:
         handler.finish(page)
