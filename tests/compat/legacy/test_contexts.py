@@ -191,9 +191,8 @@ def test_the_same_context_twice(seen: Seen) -> None:
         lambda loop: loop.add_timeout(loop.time(), fail),
         lambda loop: loop.add_future(gen.sleep(0), fail),
         lambda loop: loop.add_future(futures.ThreadPoolExecutor(1).submit(int), fail),
-        lambda loop: loop.spawn_callback(fail),
     ],
-    ids=["callback", "later", "timeout", "future", "future of a thread", "spawned"],
+    ids=["callback", "later", "timeout", "future", "future of a thread"],
 )
 def test_the_loop_runs_callbacks_in_contexts(schedule: Callable[[IOLoop], None]) -> None:
     seen = Seen()
@@ -206,6 +205,20 @@ def test_the_loop_runs_callbacks_in_contexts(schedule: Callable[[IOLoop], None])
 
     asyncio.run(main())
     assert seen.log[2:] == ["in a", "out a", (True, "failed")]
+
+
+@pytest.mark.filterwarnings("ignore:add_callback_from_signal is deprecated")
+@pytest.mark.parametrize("name", ["spawn_callback", "add_callback_from_signal"])
+def test_some_methods_leave_the_contexts_behind(
+    name: str, seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        with ExceptionStackContext(seen.handler(True)):
+            getattr(IOLoop.current(), name)(fail)
+        await until(lambda: caplog.records)
+
+    asyncio.run(main())
+    assert seen.log == []
 
 
 def test_callbacks_of_callbacks(seen: Seen) -> None:

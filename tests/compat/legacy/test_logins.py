@@ -91,7 +91,8 @@ class Graph(RequestHandler, auth.FacebookGraphMixin):
         elif self.get_argument("oauth2", None):
             old.oauth2_request(self.settings["base"] + "/provider/me", got.set_result, t="1")
         else:
-            old.facebook_request("/me", got.set_result, None, {"t": "1"})
+            future = old.facebook_request("/me", got.set_result, None, {"t": "1"})
+            assert await future == await got
         self.write(await got)
 
 

@@ -221,6 +221,8 @@ def _run_in(contexts: tuple[_Context, ...], fn: Callable[..., Any], *args: Any, 
 _plain_run_callback = IOLoop._run_callback
 _plain_add_handler = IOLoop.add_handler
 _plain_add_future = IOLoop.add_future
+_plain_spawn = IOLoop.spawn_callback
+_plain_add_from_signal = IOLoop.add_callback_from_signal
 
 
 def _run_callback(self: IOLoop, callback: Callable[[], Any]) -> None:
@@ -239,6 +241,17 @@ def _add_future(self: IOLoop, future: Future[Any], callback: Callable[[Any], Any
     _plain_add_future(self, future, wrap(callback) if _contexts.get() else callback)
 
 
+# These two are meant to leave the contexts of whoever calls, or was interrupted, behind.
+def _spawn_callback(self: IOLoop, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    with NullContext():
+        _plain_spawn(self, callback, *args, **kwargs)
+
+
+def _add_from_signal(self: IOLoop, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    with NullContext():
+        _plain_add_from_signal(self, callback, *args, **kwargs)
+
+
 def _teach_loops() -> None:
     """From now on, have all loops run what is scheduled in contexts inside of them."""
     if IOLoop._run_callback is _plain_run_callback:
@@ -246,5 +259,7 @@ def _teach_loops() -> None:
             ("_run_callback", _run_callback),
             ("add_handler", _add_handler),
             ("add_future", _add_future),
+            ("spawn_callback", _spawn_callback),
+            ("add_callback_from_signal", _add_from_signal),
         ):
             setattr(IOLoop, name, function)

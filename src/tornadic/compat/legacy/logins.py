@@ -22,7 +22,7 @@ def call(
     """Call a method that `.with_callback` decorates, and the callback in its arguments.
 
     Returns a future, of a method that is a coroutine.  Exceptions that nobody waits for go to the
-    stack contexts of the caller, or are logged.  With a callback the future is never done.
+    stack contexts of the caller, or are logged.
     """
     callback, args = _callback_of(args, kwargs)
     if callback is not None:
@@ -35,13 +35,16 @@ def call(
     done: Future[Any] = Future()
 
     def finished(running: Future[Any]) -> Any:
-        if callback is not None:
-            return callback(_user_of(running))
-        # An exception that nobody waits for would be lost, and the request never answered.
-        if running.cancelled() or running.exception() is None or getattr(done, "_callbacks", None):
-            chain_future(running, done)
+        has_failed = not running.cancelled() and running.exception() is not None
+        if callback is None and has_failed and not getattr(done, "_callbacks", None):
+            # Nobody waits: the exception would be lost, and the request never answered.
+            return running.result()
+        chain_future(running, done)
+        if callback is None:
             return None
-        return running.result()
+        if has_failed:
+            done.exception()  # it is the callback's affair
+        return callback(_user_of(running))
 
     IOLoop.current().add_future(convert_yielded(returned), finished)
     return done
