@@ -384,3 +384,34 @@ def test_an_error_after_it_was_overtaken_is_logged(log: LogBook) -> None:
             assert "late" in log.format(log.take("Uncaught exception"))
 
     run(main)
+
+
+def test_what_has_detached_the_stream_goes_on() -> None:
+    ended: list[str] = []
+    begun = asyncio.Event()
+    port = 0
+
+    class Handler(RequestHandler):
+        async def get(self) -> None:
+            await asyncio.sleep(0)
+            stream = self.detach()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            ended.append("waits")
+            ended.append((await reader.readline()).decode())
+            writer.close()
+            stream.close()
+
+    async def main() -> None:
+        nonlocal port
+        peer = await asyncio.start_server(lambda _, w: _write_later(begun, w), "127.0.0.1", 0)
+        port = peer.sockets[0].getsockname()[1]
+        async with peer, serving(application(Handler)) as server:
+            client = await server.connect()
+            await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: ended == ["waits"])
+            gc.collect()
+            begun.set()
+            assert await client.rest() == b""
+            assert ended == ["waits", "late\n"]
+
+    run(main)

@@ -532,17 +532,17 @@ class HTTP1Connection(HTTPConnection, Deadlines):
     def detach(self) -> IOStream:
         """Give up the stream, with all that was not read yet, for another protocol.
 
-        May be called while a request is being handled, and nothing may have been written to it
-        or the answer (like a 101) must be complete.
+        A request may be being handled, if nothing was written to it, or all (like a 101).
         """
         stream = self.stream
         stream.detach_sink(self._reader.take_rest())
         self._state = _CLOSED
-        # What comes after is another protocol's.
-        self._method = ""
+        self._method = ""  # what comes after is another protocol's
         self._writer.left = 0
         self._blocked = True
-        self._delegate = self._close_callback = self.answer_callback = None
+        if self.answer_callback is not None:
+            self.answer_callback()
+        self._delegate = self._close_callback = None
         if self._sweeper is not None:
             self._sweeper.discard(self)
         future, self._response_future = self._response_future, None
