@@ -127,7 +127,7 @@ COST_SCENARIOS = (
         "websocket",
         "messages echoed on each connection, and one message sent to many",
         "message",
-        (*TORNADO_LIKE, "websockets", "aiohttp", "picows"),
+        (*TORNADO_LIKE, "websockets", "aiohttp", "picows", "floor"),
         measure_websocket,
         (
             Case("echo 32 B", "echo.32", (("tornado", Target(Fraction(1, 5))), *ECHO_PEERS)),

@@ -141,10 +141,11 @@ def test_right_echoes_of_a_canned_server() -> None:
 
 
 class TestServers:
+    @pytest.mark.parametrize("server", ["tornadic", "floor"])
     @pytest.mark.parametrize("size", [32, 8192, 300_000])
-    def test_echoes(self, size: int) -> None:
+    def test_echoes(self, server: str, size: int) -> None:
         with (
-            ServerProcess(SERVERS["tornadic"], "websocket") as process,
+            ServerProcess(SERVERS[server], "websocket") as process,
             Echoes(process.port, size, connections=3) as load,
         ):
             assert load.run(0.05).requests >= 3

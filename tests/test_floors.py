@@ -32,7 +32,18 @@ FLOORS: Final[dict[int, list[str]]] = {
         "frames.masking",
         "frames._masking",
     ],
-    2: ["ioloop", "_yieldable", "concurrent", "gen", "_waiters", "locks", "queues", "platform"],
+    2: [
+        "ioloop",
+        "_lastly",
+        "_tasks",
+        "_yieldable",
+        "concurrent",
+        "gen",
+        "_waiters",
+        "locks",
+        "queues",
+        "platform",
+    ],
     3: [
         "process",
         "iostream",
@@ -63,6 +74,7 @@ FLOORS: Final[dict[int, list[str]]] = {
         "wsgi",
     ],
     7: [
+        "_redis",
         "sessions",
         "channels",
         "forms",

@@ -60,7 +60,13 @@ def installed(name: str) -> bool:
 SERVERS = {
     server.name: server
     for server in (
-        Server("floor", "raw socket (the floor)", "floor", streams="floor_streams"),
+        Server(
+            "floor",
+            "raw socket (the floor)",
+            "floor",
+            streams="floor_streams",
+            websockets="floor_websockets",
+        ),
         Server(
             "tornado",
             "Tornado",

@@ -9,6 +9,8 @@ kinds of hook::
     if callback is not None:  # an argument that is gone
         return _legacy.room("callbacks").call_back(future, callback)
 
+`called_back` is the latter for methods that return an awaitable.
+
 Whatever goes this way warns once at each place that uses it, and says what to write today.
 """
 
@@ -22,9 +24,11 @@ import sys
 import warnings
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
-__all__ = ["is_old_form", "names_of", "room", "warn", "warn_of_definition"]
+__all__ = ["called_back", "is_old_form", "names_of", "room", "warn", "warn_of_definition"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -52,6 +56,21 @@ def names_of(module: str) -> Callable[[str], Any]:
 def room(name: str) -> ModuleType:
     """Return the module ``name`` of ``compat.legacy``, loaded now if this is its first use."""
     return importlib.import_module(f"tornadic.compat.legacy.{name}")
+
+
+def called_back(method: _Method) -> _Method:
+    """Decorator: let a method that returns an awaitable take a ``callback`` for the result.
+
+    It may be the last argument by its place, too; nothing else there can be called.
+    """
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("callback") is not None or (args and callable(args[-1])):
+            return room("futures").call_method(method, self, args, kwargs)
+        return method(self, *args, **kwargs)
+
+    return cast(_Method, call)
 
 
 def is_old_form(callback: Callable[..., Any]) -> bool:

@@ -77,6 +77,7 @@ class Resolver(Configurable):
             impl = f"{__package__}.{impl.removeprefix('tornado.')}"
         super().configure(impl, **kwargs)
 
+    @_legacy.called_back
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[Addresses]:
@@ -100,6 +101,7 @@ class DefaultLoopResolver(Resolver):
 
     __module__ = _PUBLIC_MODULE
 
+    @_legacy.called_back
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Addresses:
@@ -119,6 +121,7 @@ class DefaultExecutorResolver(Resolver):
 
     __module__ = _PUBLIC_MODULE
 
+    @_legacy.called_back
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Addresses:
@@ -151,6 +154,7 @@ class ExecutorResolver(Resolver):
         if self.close_executor and executor is not None:
             executor.shutdown(wait=False)
 
+    @_legacy.called_back
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[Addresses]:
@@ -229,6 +233,7 @@ class OverrideResolver(Resolver):
     def close(self) -> None:
         self.resolver.close()
 
+    @_legacy.called_back
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Awaitable[Addresses]:

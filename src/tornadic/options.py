@@ -28,6 +28,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
+from tornadic import _legacy
 from tornadic.escape import to_unicode
 from tornadic.log import define_logging_options
 from tornadic.util import exec_in
@@ -42,6 +43,9 @@ __all__ = [
     "parse_config_file",
     "print_help",
 ]
+
+
+__getattr__ = _legacy.names_of(__name__)
 
 
 class Error(Exception):

@@ -57,6 +57,7 @@ class TCPClient:
         if self._own_resolver:
             self.resolver.close()
 
+    @_legacy.called_back
     async def connect(
         self,
         host: str,

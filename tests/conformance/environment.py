@@ -1,7 +1,8 @@
 """The environment of the Autobahn test suite, which is a program for Python 2.7.
 
-It gets a virtual environment of its own, made by the virtualenv of a Python 2.7 that is looked for
-where the variable ``AUTOBAHN_PYTHON`` says; without it on the path, then among pyenv's.
+It gets a virtual environment of its own.  The Python 2.7 for it is looked for where the variable
+``AUTOBAHN_PYTHON`` says; without it on the path, then among pyenv's.  Its virtualenv makes the
+environment, or one that its pip installs aside.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ VARIABLE: Final = "AUTOBAHN_PYTHON"
 INSTALL_TIMEOUT: Final = 900
 """Seconds for a download and its compiled parts: a minute on a machine of two cores."""
 
-_ASK_VERSION: Final = "import sys, virtualenv; sys.stdout.write('%d.%d' % sys.version_info[:2])"
+_ASK_VERSION: Final = "import sys; sys.stdout.write('%d.%d' % sys.version_info[:2])"
 
 
 def prepare(folder: Path) -> Path:
@@ -36,15 +37,36 @@ def prepare(folder: Path) -> Path:
     if not stamp.exists():
         python = find_python(os.environ)
         print(f"preparing {folder}, with {SUITE} on {python}", flush=True)
-        run([python, "-m", "virtualenv", "--quiet", str(folder)])
+        _make_environment(python, folder)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         run([*pip, "--disable-pip-version-check", SUITE])
         stamp.touch()
     return program
 
 
-def run(command: list[str]) -> None:
-    subprocess.run(command, check=True, timeout=INSTALL_TIMEOUT)
+def _make_environment(python: str, folder: Path) -> None:
+    variables = dict(os.environ)
+    if not _imports(python, "virtualenv"):
+        aside = str(folder.with_name(f"{folder.name}-virtualenv"))
+        run(
+            [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--target",
+                aside,
+                "--upgrade",
+                "virtualenv",
+            ]
+        )
+        variables["PYTHONPATH"] = aside
+    run([python, "-m", "virtualenv", "--quiet", str(folder)], variables)
+
+
+def run(command: list[str], variables: Mapping[str, str] | None = None) -> None:
+    subprocess.run(command, check=True, timeout=INSTALL_TIMEOUT, env=variables)
 
 
 def find_python(variables: Mapping[str, str]) -> str:
@@ -54,12 +76,15 @@ def find_python(variables: Mapping[str, str]) -> str:
     """
     named = variables.get(VARIABLE)
     for python in [named] if named else candidates(variables):
-        if version_of(python) == "2.7":
+        if version_of(python) == "2.7" and (
+            _imports(python, "virtualenv") or _imports(python, "pip")
+        ):
             return python
+    wanted = "Python 2.7 with virtualenv or pip"
     if named:
-        raise LookupError(f"{VARIABLE} is {named!r}, and that is no Python 2.7 with virtualenv")
+        raise LookupError(f"{VARIABLE} is {named!r}, and that is no {wanted}")
     raise LookupError(
-        f"{SUITE} needs a Python 2.7 with virtualenv. None is on the path or among pyenv's; "
+        f"{SUITE} needs a {wanted}. None is on the path or among pyenv's; "
         f"name one by {VARIABLE}=/path/to/python2.7"
     )
 
@@ -75,11 +100,18 @@ def candidates(variables: Mapping[str, str]) -> Iterator[str]:
 
 
 def version_of(python: str) -> str | None:
-    """What a Python says it is; None if it does not run, or has no virtualenv."""
+    """What a Python says it is; None if it does not run."""
+    done = _ask(python, _ASK_VERSION)
+    return done.stdout if done is not None and done.returncode == 0 else None
+
+
+def _imports(python: str, module: str) -> bool:
+    done = _ask(python, f"import {module}")
+    return done is not None and done.returncode == 0
+
+
+def _ask(python: str, code: str) -> subprocess.CompletedProcess[str] | None:
     try:
-        done = subprocess.run(
-            [python, "-c", _ASK_VERSION], capture_output=True, text=True, timeout=60
-        )
+        return subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None

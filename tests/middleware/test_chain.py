@@ -504,4 +504,3 @@ def test_none_costs_nothing() -> None:
     for settings in given:
         app = Application([], **settings)
         assert app._middleware is None
-    assert RequestHandler._ending is None

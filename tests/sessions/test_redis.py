@@ -14,8 +14,8 @@ from tests.services import RedisServer, redis_server
 from tests.sessions.support import Asked, Clock, Notes, Visitor, handler, make_store, opened, site
 from tests.web.support import LogBook, run
 
+from tornadic._redis import node_name
 from tornadic.sessions import RedisStore
-from tornadic.sessions.redis_node import node_name
 from tornadic.web import RequestHandler
 
 HOUR = 3600.0

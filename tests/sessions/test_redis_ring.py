@@ -14,8 +14,8 @@ from tests.services import RedisServer, redis_server
 from tests.sessions.support import Asked, Notes, Visitor, new_key, opened, site
 from tests.web.support import LogBook, run
 
+from tornadic._redis import node_name
 from tornadic.sessions import Change, RedisRingStore
-from tornadic.sessions.redis_node import node_name
 
 # A pause that does not end while a test runs; those that want it to end say so.
 LONG = 3600.0

@@ -142,6 +142,93 @@ asyncio.run(main())
     run(main)
 
 
+# Somebody comes, and goes as the last one would if nobody else had the file open: SQLite then
+# takes away what it keeps beside the file.
+_PASS_BY = """
+import asyncio, os, subprocess, sys
+from tornadic.sessions import Change, SQLiteStore
+def pass_by():
+    program = "import sqlite3; d = sqlite3.connect('file.db'); d.execute('SELECT * FROM sessions')"
+    subprocess.run([sys.executable, "-c", program + ".fetchall(); d.close()"], check=True)
+async def save_and_crash(store):
+    await store.save("key", Change({}))
+    pass_by()
+    assert await store.save("key", Change({"a": "1"}))
+    os._exit(0)
+store = SQLiteStore("file.db")
+store.load("key")
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("", id="with-one-store"),
+        pytest.param("other = SQLiteStore('file.db')", id="with-two-stores"),
+        pytest.param(
+            # The child goes on with the store that was open, after its parent has closed it.
+            "child = os.fork()\n"
+            "if child:\n"
+            "    store.close()\n"
+            "    sys.exit(os.waitpid(child, 0)[1])",
+            id="that-was-forked",
+        ),
+    ],
+)
+def test_nothing_is_lost_by_a_process(tmp_path: Path, program: str) -> None:
+    program = f"{_PASS_BY}\n{program}\nasyncio.run(save_and_crash(store))"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=50)
+
+    async def main() -> None:
+        async with opened(SQLiteStore(tmp_path / "file.db")) as asked:
+            assert await asked.values("key") == {"a": "1"}
+
+    run(main)
+
+
+def test_a_fork_waits_for_what_others_do(tmp_path: Path) -> None:
+    """Threads load and save while their process forks, again and again; every child does too."""
+    program = """
+import asyncio, os, threading
+from tornadic.sessions import Change, SQLiteStore
+store = SQLiteStore("file.db")
+is_over = threading.Event()
+async def change(name, times):
+    for number in range(times):
+        assert await store.save(name, Change({str(number): "1"}, (), store.load(name)))
+def work(name):
+    asyncio.run(store_until_over(name))
+async def store_until_over(name):
+    await change(name, 1)
+    while not is_over.is_set():
+        await change(name, 5)
+threads = [threading.Thread(target=work, args=(f"thread {n}",)) for n in range(2)]
+for thread in threads:
+    thread.start()
+for number in range(20):
+    child = os.fork()
+    if not child:
+        asyncio.run(change(f"child {number}", 3))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+is_over.set()
+for thread in threads:
+    thread.join()
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=50)
+
+    async def main() -> None:
+        async with opened(SQLiteStore(tmp_path / "file.db")) as asked:
+            for number in range(20):
+                assert await asked.values(f"child {number}") == {"0": "1", "1": "1", "2": "1"}
+            for number in range(2):
+                values = await asked.values(f"thread {number}")
+                assert values is not None
+                assert values["0"] == "1"
+
+    run(main)
+
+
 def test_processes_share_it(tmp_path: Path) -> None:
     """Four of them change the same session at once, some made by fork with the store open."""
     program = """

@@ -1,8 +1,9 @@
 """Holds Tornado's list of its public API, which comes with its tests, against Tornadic.
 
 Each line of that list is taken for a test: the name is there, what has to be a class or a function
-is one, and functions have the same parameters with the same defaults.  In which file of a package
-a name is defined is not looked at; Tornado's own test of the list does that.
+is one, and functions have the same parameters with the same defaults, and maybe more that can be
+left out.  In which file of a package a name is defined is not looked at; Tornado's own test of the
+list does that.
 """
 
 from __future__ import annotations
@@ -22,10 +23,6 @@ __all__ = ["Entry", "check", "entries", "find_list"]
 
 MODULE = "api"
 """What the list is called among the test modules."""
-
-
-OLD_FORMS = {"callback", "io_loop", "streaming_callback"}
-"""Parameters that Tornado once had, and which Tornadic still takes from old programs."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +106,10 @@ def check_function(entry: Entry, owner: Any, found: Any) -> str | None:
     theirs = ast.parse(f"def f{signature}: pass").body[0]
     assert isinstance(theirs, ast.FunctionDef)
     wanted, had = parameters(theirs.args), dict(ours.parameters)
-    for name in OLD_FORMS & (had.keys() - wanted.keys()):
-        if had[name].default is None:
-            del had[name]
-    if [(name, kind) for name, (kind, _) in wanted.items()] != [
-        (name, one.kind) for name, one in had.items()
-    ]:
+    more = [one for name, one in had.items() if name not in wanted]
+    same = [(name, one.kind) for name, one in had.items() if name in wanted]
+    are_theirs = same == [(name, kind) for name, (kind, _) in wanted.items()]
+    if not are_theirs or not all(may_be_left_out(one) for one in more) or not is_last(more, had):
         return f"its parameters are {ours}"
     for name, (_, default) in wanted.items():
         has_default = had[name].default is not inspect.Parameter.empty
@@ -123,6 +118,20 @@ def check_function(entry: Entry, owner: Any, found: Any) -> str | None:
         if default is not None and not is_same(default, had[name].default):
             return f"the default of {name} is {had[name].default!r}, not {default}"
     return None
+
+
+def may_be_left_out(parameter: inspect.Parameter) -> bool:
+    """Whether nobody need know of a parameter who calls as the list says."""
+    is_many = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return is_many or parameter.default is not parameter.empty
+
+
+def is_last(more: list[inspect.Parameter], had: dict[str, inspect.Parameter]) -> bool:
+    """Whether those that can be given by their place come after all that the list has."""
+    places = [one for one in had.values() if one.kind != one.KEYWORD_ONLY]
+    places = [one for one in places if one.kind != one.VAR_KEYWORD]
+    mine = [one for one in places if one in more]
+    return not mine or places[-len(mine) :] == mine
 
 
 def is_same(source: str, default: object) -> bool:

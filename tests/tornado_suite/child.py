@@ -6,7 +6,6 @@ however it ends.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from tests.tornado_suite import api
+from tests.tornado_suite import api, stand_ins
 
 __all__ = ["run"]
 
@@ -25,13 +24,6 @@ MOST_DETAIL = 4000
 
 ABSTRACT = "abstract base class"
 """Tornado's reason to skip what is no test of its own."""
-
-
-STAND_INS = {("tornado.curl_httpclient", "_CurlStreamingBuffer"): "_Transfer"}
-"""Names of Tornado's insides that its tests import, and what does that work in Tornadic.
-
-Without them a module's other tests could not be loaded.
-"""
 
 
 class Recorder(unittest.TestResult):
@@ -109,6 +101,11 @@ def strangers() -> list[str]:
     ]
 
 
+def tornadic_is_here() -> bool:
+    """Whether ``import tornado`` is Tornadic, and not Tornado itself."""
+    return "tornadic" in sys.modules
+
+
 def set_up() -> None:
     """Do as Tornado's own runner does: no warning passes, and logs go where nobody looks."""
     warnings.filterwarnings("error")
@@ -122,17 +119,6 @@ def set_up() -> None:
     logging.getLogger("tornado.access").setLevel(logging.CRITICAL)
 
 
-def fill_in() -> None:
-    """Give what stands for Tornado's insides their names, unless this is Tornado."""
-    for (name, theirs), ours in STAND_INS.items():
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            continue  # the tests of an optional module that is not there say so themselves
-        if not hasattr(module, theirs):
-            setattr(module, theirs, getattr(module, ours))
-
-
 def run(module: str, path: str, done: set[str]) -> None:
     """Run the tests of ``module`` but those in ``done``; append the events to file ``path``."""
     set_up()
@@ -140,7 +126,8 @@ def run(module: str, path: str, done: set[str]) -> None:
     if module == api.MODULE:
         run_api(recorder)
     else:
-        fill_in()
+        if tornadic_is_here():
+            stand_ins.fill_in()
         suite = unittest.defaultTestLoader.loadTestsFromName(module)
         tests = [test for test in flatten(suite) if test_id(test, module) not in done]
         unittest.TestSuite(tests).run(recorder)

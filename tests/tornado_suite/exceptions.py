@@ -20,6 +20,8 @@ class KnownException:
 
     tests: tuple[str, ...]
     reason: str
+    differs: bool = False
+    """Whether Tornadic does otherwise on purpose, and ``docs/differences.md`` says so."""
 
     def covers(self, test: str) -> bool:
         """Whether ``test`` is one of them."""
@@ -35,19 +37,31 @@ class Comparison:
     passing: list[str]
     """Patterns of which everything that they cover was run and passes."""
 
+    def count(self, *, differs: bool) -> int:
+        """How many of those that failed are known for that kind of reason."""
+        kinds: dict[str, bool] = {}
+        for exception, tests in self.known.items():
+            for test in tests:
+                kinds[test] = kinds.get(test, False) or exception.differs
+        return list(kinds.values()).count(differs)
+
 
 def read(path: Path = FILE) -> list[KnownException]:
     """Read the list.
 
-    Raises `ValueError` for an entry without tests or without a reason.
+    Raises `ValueError` for an entry without tests or without a reason, or with anything else but
+    ``differs``.
     """
     entries: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8")).get("exception", [])
     exceptions = []
     for entry in entries:
         tests, reason = entry.get("tests"), entry.get("reason")
-        if not tests or not reason or set(entry) != {"tests", "reason"}:
+        differs = entry.get("differs", False)
+        if not tests or not reason or not set(entry) <= {"tests", "reason", "differs"}:
             raise ValueError(f"an exception has tests and a reason: {entry}")
-        exceptions.append(KnownException(tuple(tests), reason.strip()))
+        if not isinstance(differs, bool):
+            raise ValueError(f"differs is true or false: {entry}")
+        exceptions.append(KnownException(tuple(tests), reason.strip(), differs))
     return exceptions
 
 

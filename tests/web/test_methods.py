@@ -41,6 +41,20 @@ def test_not_defined_is_405(method: str) -> None:
     assert fetch(Handler, method=method).status == 405
 
 
+def test_methods_that_are_not_defined_are_one() -> None:
+    """Jupyter's server compares with it to learn what a handler has."""
+
+    class Handler(RequestHandler):
+        def get(self) -> None: ...
+
+    undefined = [
+        method
+        for method in METHODS
+        if getattr(Handler, method.lower()) == RequestHandler._unimplemented_method
+    ]
+    assert undefined == [method for method in METHODS if method != "GET"]
+
+
 class TestAllow:
     """Every 405 says which methods there are (RFC 9110 section 15.5.6)."""
 

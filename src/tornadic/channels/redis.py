@@ -17,6 +17,7 @@ from collections import Counter
 from contextvars import Context
 from typing import Any, Final
 
+from tornadic._redis import RedisClient
 from tornadic.channels.base import Channels
 from tornadic.channels.errors import ChannelsError
 from tornadic.channels.messages import check_name, encode_message
@@ -29,8 +30,6 @@ DEFAULT_TIMEOUT: Final = 5.0
 DEFAULT_PING_INTERVAL: Final = 20.0
 """Seconds; a connection whose other end has vanished is noticed in twice that time, and the
 time-out."""
-MAX_CONNECTIONS: Final = 32
-"""That publish, for each process; a server of ten processes should not take all that Redis has."""
 FIRST_DELAY: Final = 0.05
 LONGEST_DELAY: Final = 2.0
 """Seconds until a lost server is asked again: doubled each time, and varied, lest all processes
@@ -66,13 +65,12 @@ class RedisChannels(Channels):
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        from tornadic.sessions.redis_node import node_name
-
-        self.name = node_name(url)
+        self._publisher = RedisClient(url, timeout, ChannelsError)
+        self.name = self._publisher.name
+        self._errors = self._publisher.errors
         self._prefix = prefix
         self._timeout = timeout
         self._ping_interval = ping_interval
-        self._errors = (redis.RedisError, OSError)
         # Only makes connections: it has the options of the URL.
         self._maker: Any = redis.asyncio.ConnectionPool.from_url(
             url,
@@ -81,16 +79,6 @@ class RedisChannels(Channels):
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
         )
-        publishers = redis.asyncio.BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            # Once: the connection may have been closed while nobody used it.
-            retry=Retry(NoBackoff(), 1),
-        )
-        self._client: Any = redis.asyncio.Redis.from_pool(publishers)
         self._keeper: asyncio.Task[None] | None = None
         self._is_closed = False
         self._publishing = 0
@@ -117,15 +105,13 @@ class RedisChannels(Channels):
         self._start()
         self._publishing += 1
         try:
-            await self._client.publish(self._prefix + name, payload)
-        except self._errors as e:
-            raise ChannelsError(f"{self.name}: {type(e).__name__}: {e}") from e
+            await self._publisher.publish(self._prefix + name, payload)
         finally:
             self._publishing -= 1
             if self._is_closed and not self._publishing:
                 self._is_quiet.set()
                 # If the loop ends: this one may not have been there when the others were closed.
-                await self._client.connection_pool.disconnect()
+                await self._publisher.disconnect()
 
     async def close(self) -> None:
         """End all subscriptions and groups, let publishing end, and close the connections."""
@@ -182,8 +168,7 @@ class RedisChannels(Channels):
                 self._delay = min(2 * self._delay, LONGEST_DELAY)
         finally:
             self._is_closed = True
-            await self._client.aclose()
-            await self._client.connection_pool.disconnect()
+            await self._publisher.close()
 
     async def _connect(self) -> None:
         """Open a connection, and use it until it is lost."""

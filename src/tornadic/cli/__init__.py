@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "run": "run a program written for Tornado on Tornadic",
     "routes": "print the routes of an application",
+    "check": "list what a project uses that Tornado has removed or deprecated",
 }
 
 _USAGE = "usage: tornadic [--help] [--version] COMMAND [ARGUMENTS]"

@@ -41,8 +41,8 @@ from tornadic.http.headers import (
 )
 from tornadic.http.startlines import (
     match_usual_line,
-    parse_response_start_line,
     read_request_line,
+    read_status_line,
     start_line_of,
 )
 
@@ -626,7 +626,7 @@ class ResponseReader(_MessageReader):
         super().__init__(limits)
         self.request_method = request_method
 
-    _parse_start_line = staticmethod(parse_response_start_line)
+    _parse_start_line = staticmethod(read_status_line)
 
     def _decide_framing(self, fields: Fields) -> Framing:
         return frame_response(self.start_line, fields, self.request_method)

@@ -20,6 +20,7 @@ __all__ = [
     "parse_request_start_line",
     "parse_response_start_line",
     "read_request_line",
+    "read_status_line",
     "start_line_of",
 ]
 
@@ -27,7 +28,9 @@ _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
 _CONTROL = re.compile(r"[\x00-\x1F\x7F]")
 TARGET = re.compile(r"[\x21-\x7E\x80-\xFF]+")
 """A request target, in whatever form: bytes, but no blank and no control character."""
-_STATUS_LINE = re.compile(r"(HTTP/[0-9]\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7E\x80-\xFF]*))?")
+_REASON = r"(?: ([\t\x20-\x7E\x80-\xFF]*))?"
+_STATUS_LINE = re.compile(rf"(HTTP/[0-9]\.[0-9]) ([0-9]{{3}}){_REASON}")
+_REAL_STATUS_LINE = re.compile(rf"(HTTP/[0-9]\.[0-9]) ([1-9][0-9]{{2}}){_REASON}")
 
 _LONGEST_METHOD = 32
 
@@ -172,12 +175,23 @@ def parse_request_start_line(line: str) -> RequestStartLine:
 def parse_response_start_line(line: str) -> ResponseStartLine:
     """The (version, code, reason) of an HTTP/1.x status line.
 
-    Raises `HTTPInputError` if the line is malformed.
+    The code is any three digits.  Raises `HTTPInputError` if the line is malformed.
 
         >>> parse_response_start_line("HTTP/1.1 200 OK")
         ResponseStartLine(version='HTTP/1.1', code=200, reason='OK')
     """
-    match = _STATUS_LINE.fullmatch(line)
+    return _status_line(_STATUS_LINE.fullmatch(line))
+
+
+def read_status_line(line: str) -> ResponseStartLine:
+    """The status line of a message: as above, but a code below 100 is malformed, too.
+
+    No class of responses begins with 0 (RFC 9110 section 15), so nobody could say what follows.
+    """
+    return _status_line(_REAL_STATUS_LINE.fullmatch(line))
+
+
+def _status_line(match: re.Match[str] | None) -> ResponseStartLine:
     if match is None:
         raise HTTPInputError("Malformed HTTP status line")
     version, code, reason = match.groups()

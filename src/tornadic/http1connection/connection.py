@@ -670,8 +670,6 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             return
         self._responded = True
         self._close_callback = None
-        if self.answer_callback is not None:
-            self.answer_callback()
         if self._advancing or self._state is not _RESPONDING:
             # Whoever hands the request on sees to what is next, once it is read to its end.
             if self._state is not _RESPONDING:
@@ -686,6 +684,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 self._blocked = True
                 self._linger()
             return
+        if self.answer_callback is not None:
+            self.answer_callback()
         if self._end_exchange():
             self._soon(self._continue)
 

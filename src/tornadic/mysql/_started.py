@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
+
+from tornadic import _tasks
 
 __all__ = ["done", "start", "started"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_EAGER = sys.version_info >= (3, 12)
-
 
 def start(coroutine: Coroutine[Any, Any, _T]) -> asyncio.Future[_T]:
-    """A task that carries out ``coroutine``, and has begun where Python can do that (3.12)."""
+    """A task that carries out ``coroutine``, and has begun where Python can do that.
+
+    Raises RuntimeError where no loop runs.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         coroutine.close()
         raise
-    if _EAGER:
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
-    return asyncio.Task(coroutine, loop=loop)
+    return _tasks.start(coroutine, loop)
 
 
 def started(

@@ -18,13 +18,13 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import Any
 
+from tornadic._lastly import Lastly
 from tornadic.ioloop import IOLoop
 from tornadic.log import app_log
 from tornadic.mysql._started import started
 from tornadic.mysql.connections import Connection, connect
 from tornadic.mysql.cursors import Cursor, SSCursor
 from tornadic.mysql.err import InterfaceError, ProgrammingError
-from tornadic.simple_httpclient.lastly import Lastly
 
 __all__ = ["DEBUG", "Pool", "Transaction"]
 

@@ -10,6 +10,7 @@ import importlib
 import socket
 from typing import Any
 
+from tornadic import _legacy
 from tornadic._resolvers import Addresses, Resolver, no_such_name, written_out
 from tornadic.concurrent import Future
 from tornadic.ioloop import IOLoop
@@ -59,6 +60,7 @@ class CaresResolver(Resolver):
             self.io_loop.remove_handler(fd)
         self._watched.clear()
 
+    @_legacy.called_back
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> Addresses:

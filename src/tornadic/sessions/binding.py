@@ -56,7 +56,6 @@ class Sessions:
         self._is_remote = store.is_remote
         self._name = options.cookie_name
         self._pattern = f"{self._name}="
-        self._length = len(self._pattern) + _KEY_CHARACTERS
         # What did not work the last time: loading, saving.
         self._failing: set[str] = set()
 
@@ -92,7 +91,8 @@ class Sessions:
         session = handler._session
         if session is not None:
             return session  # type: ignore[return-value]
-        key = self._key_of(handler.request)
+        header = handler.request.headers.get("Cookie")
+        key = None if header is None else self._key_in(header, handler.request)
         session = handler._session = Session(self, key)
         if handler._ending is None:
             handler._ending = session  # else it is asked by whoever that is
@@ -107,30 +107,28 @@ class Sessions:
             else:
                 if self._failing:
                     self._worked("loaded")
-                session._fill(key, record)
+                session._pending = None
+                if record is not None:
+                    session._key = key
+                    session._record = record
+                    session._stored = record.values
         return session
 
-    def _key_of(self, request: HTTPServerRequest) -> str | None:
+    def _key_in(self, header: str, request: HTTPServerRequest) -> str | None:
         """The identifier that the client has sent, if it may be one of ours."""
-        header = request.headers.get("Cookie")
-        if header is None:
-            return None
         # The usual case: the name is there once, as browsers write it.
-        start = header.rfind(self._pattern)
-        if start < 0 and self._name not in header:
+        parts = header.split(self._pattern)
+        if len(parts) == 2:
+            before, after = parts
+            if (not before or (before[-2:] == "; " and self._name not in before)) and (
+                len(after) == _KEY_CHARACTERS or after[_KEY_CHARACTERS : _KEY_CHARACTERS + 1] == ";"
+            ):
+                key = after[:_KEY_CHARACTERS]
+                return key if key.isascii() and ";" not in key else None
+        elif self._name not in header:
             return None
-        end = start + self._length
-        if (
-            header[end : end + 1] in ("", ";")
-            and header.find(self._name) == start >= 0
-            and (not start or header[start - 2 : start] == "; ")
-        ):
-            key: str | None = header[end - _KEY_CHARACTERS : end]
-        else:
-            key = request.cookie_values.get(self._name)
-        if key is None or len(key) != _KEY_CHARACTERS or not key.isascii() or ";" in key:
-            return None
-        return key
+        sent = request.cookie_values.get(self._name)
+        return sent if sent and len(sent) == _KEY_CHARACTERS and sent.isascii() else None
 
     async def load(self, session: Session) -> None:
         """Ask a remote store.  Raises `HTTPError` 503 if that fails, and so does the request."""
@@ -163,7 +161,8 @@ class Sessions:
         except SessionStoreError as error:
             return None if self._failed_to_save(handler, session, error) else _completed()
         if isinstance(saving, bool):
-            self._settle(session, saving)
+            if session._next_key is not None or session._dropped is not None or self._failing:
+                self._settle(session, saving)
             return None
         handler._finished = True
         task = asyncio.ensure_future(self._finish_later(handler, session, saving))

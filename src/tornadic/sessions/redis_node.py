@@ -8,18 +8,16 @@ time.  Redis forgets by itself what has expired.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha1, sha256
+from hashlib import sha256
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from tornadic._redis import RedisClient
 from tornadic.sessions.store import Change, Record, SessionStore, SessionStoreError
 
-__all__ = ["RedisNode", "node_name"]
+__all__ = ["RedisNode"]
 
 DEFAULT_TIMEOUT = 1.0
 """Seconds; a session that takes longer makes its users leave anyway."""
-MAX_CONNECTIONS = 32
-"""For each process; a server of ten processes should not take all that Redis has."""
 
 # ARGV: now, idle time-out.  The fields and values, or nothing.  Times are milliseconds.
 _LOAD = """
@@ -72,21 +70,6 @@ return all
 """
 
 
-def node_name(url: str) -> str:
-    """What a server is called in logs and in a ring: host, port and database, no password.
-
-    Raises ValueError for a URL that is not one of Redis.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return unquote(parts.path)
-    if parts.scheme not in ("redis", "rediss"):
-        raise ValueError(f"{parts.scheme!r} is not redis, rediss or unix")
-    database = parts.path.strip("/")
-    name = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
-    return f"{name}/{database}" if database not in ("", "0") else name
-
-
 class RedisNode:
     """A server, by its URL.
 
@@ -96,26 +79,10 @@ class RedisNode:
     """
 
     def __init__(self, url: str, store: SessionStore, prefix: str, timeout: float) -> None:
-        import redis.asyncio
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-
-        self.name = node_name(url)
+        self._client = RedisClient(url, timeout, SessionStoreError, as_text=True)
+        self.name = self._client.name
         self._store = store
         self._prefix = prefix
-        self._errors = (redis.RedisError, OSError)
-        self._unknown_script: type[Exception] = redis.exceptions.NoScriptError
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            decode_responses=True,
-            # Once: the connection may have been closed while nobody used it.
-            retry=Retry(NoBackoff(), 1),
-        )
-        self._client: Any = redis.asyncio.Redis.from_pool(pool)
 
     def __repr__(self) -> str:
         return f"<RedisNode {self.name}>"
@@ -149,15 +116,11 @@ class RedisNode:
 
     async def ping(self) -> None:
         """Find out whether the server answers."""
-        try:
-            await self._client.ping()
-        except self._errors as error:
-            raise self._failure(error) from error
+        await self._client.ping()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
-        await self._client.connection_pool.disconnect()
+        await self._client.close()
 
     async def _save(
         self,
@@ -182,19 +145,8 @@ class RedisNode:
         return answer
 
     async def _ask(self, script: str, keys: Sequence[str], arguments: Sequence[str]) -> Any:
-        """Run a script, which the server has from the first time on."""
         names = [self._prefix + sha256(key.encode()).hexdigest() for key in keys]
-        known = sha1(script.encode(), usedforsecurity=False).hexdigest()
-        try:
-            try:
-                return await self._client.evalsha(known, len(names), *names, *arguments)
-            except self._unknown_script:
-                return await self._client.eval(script, len(names), *names, *arguments)
-        except self._errors as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> SessionStoreError:
-        return SessionStoreError(f"{self.name}: {type(error).__name__}: {error}")
+        return await self._client.run(script, names, arguments)
 
     def _record(self, fields: Sequence[str]) -> Record | None:
         if not fields:

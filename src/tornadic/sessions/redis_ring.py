@@ -22,9 +22,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
+from tornadic._redis import node_name
 from tornadic.hashring import HashRing
 from tornadic.log import gen_log
-from tornadic.sessions.redis_node import DEFAULT_TIMEOUT, RedisNode, node_name
+from tornadic.sessions.redis_node import DEFAULT_TIMEOUT, RedisNode
 from tornadic.sessions.store import (
     DEFAULT_IDLE_TIMEOUT,
     DEFAULT_LIFETIME,

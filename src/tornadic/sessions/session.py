@@ -292,8 +292,10 @@ class Session(MutableMapping[str, Any]):
                 written[key] = text
         if written and stored:
             # What was set to what it is, or led back to it.
-            for key in [key for key, text in written.items() if stored.get(key) == text]:
-                del written[key]
+            for key, text in written.items():
+                if stored.get(key) == text:
+                    written = {k: text for k, text in written.items() if stored.get(k) != text}
+                    break
         replaces = self._key if self._renewed else None
         if not written:
             if not self._removed and replaces is None:

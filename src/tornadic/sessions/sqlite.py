@@ -18,9 +18,10 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from tornadic.sessions.sqlite_writer import SQLiteWriter
 from tornadic.sessions.store import (
@@ -34,18 +35,26 @@ from tornadic.sessions.store import (
 
 __all__ = ["SQLiteStore"]
 
+_T = TypeVar("_T")
+
 TOUCH_SHARE = 0.1
 """Of the idle time-out; a session may expire by as much too early."""
 BUSY_SECONDS = 5.0
 """How long the writer waits for another process; then the request fails."""
 READ_BUSY_SECONDS = 0.004
 """The loop waits for nobody; this is for the moment in which a file is recovered."""
+OPEN_BUSY_SECONDS = 1.0
+"""But for the last process that closes the file, when a connection is opened: some milliseconds."""
 SWEEP_SECONDS = 60.0
 SWEPT_AT_ONCE = 500
 """Some milliseconds of the writer's time."""
 
-# For SQLite, to close a connection is to use it.
-_inherited: list[sqlite3.Connection] = []
+# SQLite notes for a whole process which locks it has, and a child that is forked believes to have
+# them too: other processes would take its writing for nobody's, and throw it away.  So nothing
+# is open while a process forks.
+_stores: weakref.WeakSet[SQLiteStore] = weakref.WeakSet()
+_forking = threading.Lock()
+_waiting_for_fork: list[SQLiteStore] = []
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -61,8 +70,9 @@ CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires);
 class SQLiteStore(SessionStore):
     """Keeps sessions in the file ``path``, which is made if it is not there.
 
-    Processes that are forked afterwards have connections of their own.  The times are those of
-    `SessionStore`.  Raises `SessionStoreError` if the file cannot be used.
+    A process that forks closes its connections before that, and both open new ones when they need
+    them.  The times are those of `SessionStore`.  Raises `SessionStoreError` if the file cannot be
+    used.
     """
 
     def __init__(
@@ -76,24 +86,31 @@ class SQLiteStore(SessionStore):
         super().__init__(idle_timeout=idle_timeout, lifetime=lifetime, clock=clock)
         self._path = os.path.abspath(path)
         self._swept_at = 0.0
-        self._process = 0
-        self._readers: list[sqlite3.Connection] = []
+        # Held by whoever uses the connections, so that nobody closes them meanwhile.
+        self._using = threading.RLock()
         self._forget()
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            self._make_file()
             with contextlib.closing(self._connect(BUSY_SECONDS)) as connection:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise SessionStoreError(f"{self._path}: {error}") from error
+        _stores.add(self)
+
+    def _make_file(self) -> None:
+        """Make the file, if it is not there, for its owner alone.
+
+        One that is there is not touched: a process that closes any descriptor of a file loses
+        all its locks on it, those of SQLite among them.
+        """
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
     def _forget(self) -> None:
-        """Begin without connections: those of the parent are not a child's to use, or to close."""
-        if self._process not in (0, os.getpid()):
-            _inherited.extend(self._readers)
-        self._process = os.getpid()
+        """Begin without connections."""
         self._own = threading.local()
-        self._readers = []
+        self._readers: list[sqlite3.Connection] = []
         self._writer: SQLiteWriter | None = None
 
     # Asked by the loop
@@ -102,20 +119,22 @@ class SQLiteStore(SessionStore):
         digest = _digest(key)
         now = self.clock()
         try:
-            record = _find(self._reader(), digest, now)
+            with self._using:
+                record = _find(self._reader(), digest, now)
         except sqlite3.Error as error:
             raise SessionStoreError(f"{type(error).__name__}: {error}") from error
         if record is not None:
             expires = self.expiry(record.created, now)
             if expires - record.expires > self.idle_timeout * TOUCH_SHARE:
-                self._writing().post(lambda db: _touch(db, digest, expires))
+                with self._using:
+                    self._writing().post(lambda db: _touch(db, digest, expires))
         return record
 
     def save(self, key: str, change: Change) -> asyncio.Future[bool]:
-        return self._writing().submit(lambda db: self._save(db, _digest(key), change))
+        return self._submit(lambda db: self._save(db, _digest(key), change))
 
     def delete(self, key: str) -> asyncio.Future[None]:
-        return self._writing().submit(lambda db: _delete(db, _digest(key)))
+        return self._submit(lambda db: _delete(db, _digest(key)))
 
     def touch(self, key: str) -> asyncio.Future[None]:
         def work(db: sqlite3.Connection) -> None:
@@ -123,19 +142,24 @@ class SQLiteStore(SessionStore):
             if found is not None:
                 _touch(db, _digest(key), self.expiry(found.created, self.clock()))
 
-        return self._writing().submit(work)
+        return self._submit(work)
 
     def sweep(self) -> asyncio.Future[int]:
-        return self._writing().submit(self._sweep)
+        return self._submit(self._sweep)
 
     def close(self) -> None:
-        """Write what is still to be written, and close the file."""
-        if self._process == os.getpid():
-            if self._writer is not None:
-                self._writer.close()
-            for connection in self._readers:
+        """Write what is still to be written, and close the file; using it again opens it again."""
+        with self._using:
+            writer, readers = self._writer, self._readers
+            self._forget()
+            if writer is not None:
+                writer.close()
+            for connection in readers:
                 connection.close()
-        self._forget()
+
+    def _submit(self, work: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+        with self._using:
+            return self._writing().submit(work)
 
     # Done by the writer
 
@@ -190,22 +214,45 @@ class SQLiteStore(SessionStore):
 
     def _reader(self) -> sqlite3.Connection:
         """The connection with which this thread reads."""
-        if self._process != os.getpid():
-            self._forget()
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if connection is None:
-            connection = self._own.connection = self._connect(READ_BUSY_SECONDS)
+            connection = self._connect(OPEN_BUSY_SECONDS)
             self._readers.append(connection)
+            # With its first look it is open for good, and nobody else is the last one any more.
+            connection.execute("SELECT id FROM sessions LIMIT 1").fetchone()
+            connection.execute(f"PRAGMA busy_timeout={READ_BUSY_SECONDS * 1000:.0f}")
+            self._own.connection = connection
         return connection
 
     def _writing(self) -> SQLiteWriter:
-        if self._process != os.getpid():
-            self._forget()
         if self._writer is None:
             self._writer = SQLiteWriter(
                 lambda: self._connect(BUSY_SECONDS), self._sweep_now_and_then
             )
         return self._writer
+
+
+def _before_fork() -> None:
+    """Close everything, and let nobody open anything until `_after_fork`."""
+    _forking.acquire()
+    _waiting_for_fork.extend(_stores)
+    for store in _waiting_for_fork:
+        store._using.acquire()
+        store.close()
+
+
+def _after_fork() -> None:
+    """Go on, in the parent and in the child."""
+    for store in _waiting_for_fork:
+        store._using.release()
+    _waiting_for_fork.clear()
+    _forking.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
 
 
 def _digest(key: str) -> bytes:

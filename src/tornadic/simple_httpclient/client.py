@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
+from tornadic._lastly import Lastly
 from tornadic.http1connection import HTTP1ConnectionParameters
 from tornadic.httpclient.client import AsyncHTTPClient
 from tornadic.httpclient.cookiejar import CookieJar
@@ -18,7 +19,6 @@ from tornadic.netutil import OverrideResolver, Resolver
 from tornadic.simple_httpclient.connecting import Connector
 from tornadic.simple_httpclient.deadlines import Deadlines
 from tornadic.simple_httpclient.fetch import Fetch
-from tornadic.simple_httpclient.lastly import Lastly
 from tornadic.simple_httpclient.pool import (
     DEFAULT_IDLE_TIMEOUT,
     DEFAULT_MAX_IDLE,

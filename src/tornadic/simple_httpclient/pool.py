@@ -13,11 +13,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
+from tornadic._lastly import Lastly
 from tornadic.http1connection import HTTP1ClientConnection, HTTP1ConnectionParameters
 from tornadic.ioloop import IOLoop
 from tornadic.iostream import IOStream
 from tornadic.simple_httpclient.deadlines import Deadlines
-from tornadic.simple_httpclient.lastly import Lastly
 from tornadic.simple_httpclient.routes import Route
 
 __all__ = ["DEFAULT_IDLE_TIMEOUT", "DEFAULT_MAX_IDLE", "Connection", "ConnectionPool"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornadic.httpserver import HTTPServer
 from tornadic.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 from tornadic.log import access_log
+from tornadic.netutil import DEFAULT_BACKLOG
 from tornadic.routing import (
     AnyMatches,
     DefaultHostMatches,
@@ -29,9 +31,6 @@ from tornadic.web.sessions import SessionKeeper
 from tornadic.web.settings import KNOWN_SETTINGS, warn_of_misspelt
 from tornadic.web.static import StaticFileHandler
 from tornadic.web.transforms import OutputTransform
-
-if TYPE_CHECKING:
-    import socket
 
 __all__ = ["Application"]
 
@@ -182,8 +181,8 @@ class Application(ReversibleRouter):
         port: int,
         address: str | None = None,
         *,
-        family: socket.AddressFamily | None = None,
-        backlog: int | None = None,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+        backlog: int = DEFAULT_BACKLOG,
         flags: int | None = None,
         reuse_port: bool = False,
         **kwargs: Any,
@@ -194,12 +193,8 @@ class Application(ReversibleRouter):
         must be started by the caller.
         """
         server = HTTPServer(self, **kwargs)
-        given = {"family": family, "backlog": backlog, "flags": flags}
         server.listen(
-            port,
-            address,
-            reuse_port=reuse_port,
-            **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+            port, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port
         )
         return server
 

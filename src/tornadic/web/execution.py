@@ -177,6 +177,8 @@ class HandlerDelegate(HTTPMessageDelegate):
                 self._incoming.break_off(answered=True)
             # Nobody is left to ask for the rest, which has to be read to get to the next request.
             self._let_data_come()
+            if getattr(self._request.connection, "answer_callback", None) is not None:
+                self._answer_is_over()
 
     def on_connection_close(self) -> None:
         self._chunks = None

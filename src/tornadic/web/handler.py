@@ -88,9 +88,6 @@ class RequestHandler(RenderingMixin, BodyMixin):
     session = SessionAttribute()
     _session: Ending | None = None
 
-    # Who has a word before the response goes out.
-    _ending: Ending | None = None
-
     # The task that has called `finish`, if others complete that later.
     _finisher: asyncio.Task[Any] | None = None
 
@@ -114,6 +111,8 @@ class RequestHandler(RenderingMixin, BodyMixin):
         self._auto_finish = True
         self._transforms: list[OutputTransform] | None = None
         self._new_cookies = None
+        # Who has a word before the response goes out.
+        self._ending: Ending | None = None
         self.clear()
         # The usual class takes no arguments; calling to hear that costs as much as `clear`.
         if kwargs or type(self).initialize is not RequestHandler.initialize:
@@ -148,26 +147,17 @@ class RequestHandler(RenderingMixin, BodyMixin):
     def set_default_headers(self) -> None:
         """Set headers that every response is to have; called for error pages too."""
 
-    def head(self, *args: Any, **kwargs: Any) -> Any:
+    def _unimplemented_method(self, *args: Any, **kwargs: Any) -> Any:
         raise HTTPError(405)
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def post(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def delete(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def patch(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def put(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
-
-    def options(self, *args: Any, **kwargs: Any) -> Any:
-        raise HTTPError(405)
+    # One and the same: programs compare a method with it to see whether a class has defined it.
+    head: Callable[..., Any] = _unimplemented_method
+    get: Callable[..., Any] = _unimplemented_method
+    post: Callable[..., Any] = _unimplemented_method
+    delete: Callable[..., Any] = _unimplemented_method
+    patch: Callable[..., Any] = _unimplemented_method
+    put: Callable[..., Any] = _unimplemented_method
+    options: Callable[..., Any] = _unimplemented_method
 
     # Status and headers
 

@@ -20,6 +20,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tornadic import gen
+from tornadic._tasks import start
 from tornadic.frames.codes import BINARY, CLOSE, FAIL, MESSAGE_TOO_BIG, PING, TEXT
 from tornadic.frames.deflate import DeflateOptions
 from tornadic.frames.reader import MessageReader
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from tornadic.iostream import IOStream
 
 __all__ = ["Delegate", "WebSocketProtocol"]
-
-_EAGER: Final = sys.version_info >= (3, 12)
 
 _GOING_AWAY: Final = 1001
 _INTERNAL_ERROR: Final = 1011
@@ -250,7 +249,7 @@ class WebSocketProtocol(Sender):
         """Whether ``waiting`` is not done yet; then `_resume` is called when it is."""
         try:
             if type(waiting) is CoroutineType:
-                future: asyncio.Future[Any] = _start(waiting, self.stream.io_loop.asyncio_loop)
+                future: asyncio.Future[Any] = start(waiting, self.stream.io_loop.asyncio_loop)
             else:
                 future = gen.convert_yielded(waiting)
             if future.done():
@@ -475,13 +474,6 @@ class WebSocketProtocol(Sender):
             may_wait = is_first and self._pong_by < math.inf
             if not self.stream.closed() and (may_wait or not self.stream.unsent):
                 self.write_ping(b"")
-
-
-def _start(coroutine: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
-    """Run ``coroutine`` in a task, where Python can to its first real wait at once."""
-    if _EAGER:
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
-    return asyncio.Task(coroutine, loop=loop)
 
 
 def _or_none(seconds: float) -> float | None:

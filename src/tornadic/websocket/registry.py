@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tornadic._lastly import Lastly
 from tornadic.ioloop import IOLoop
-from tornadic.simple_httpclient.lastly import Lastly
 
 __all__ = ["OpenConnections"]
 

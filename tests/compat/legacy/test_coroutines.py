@@ -445,6 +445,18 @@ def test_yield_future() -> None:
     assert run_coroutine(body) == (1, [2, 3])
 
 
+def test_multi_yield_point() -> None:
+    def body() -> Any:
+        later(1, callback=(yield gen.Callback("key")))
+        both = yield gen.MultiYieldPoint([gen.Wait("key"), answer(2)])
+        named = yield gen.MultiYieldPoint({"a": answer(3)})
+        with pytest.raises(UnknownKeyError):
+            yield gen.MultiYieldPoint([gen.Wait("nobody's")])
+        return both, named
+
+    assert run_coroutine(body) == ([1, 2], {"a": 3})
+
+
 # engine
 
 

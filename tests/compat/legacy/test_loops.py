@@ -183,6 +183,42 @@ def test_tcp_client() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("kind", [Resolver, BlockingResolver, ExecutorResolver])
+def test_resolving_with_a_callback(kind: Any) -> None:
+    async def main(loop: Any) -> None:
+        got: list[Any] = []
+        resolver = kind()
+        with pytest.warns(DeprecationWarning, match="callback of resolve was removed") as seen:
+            resolver.resolve("127.0.0.1", 80, callback=got.append)
+        assert seen[0].filename == __file__
+        with pytest.warns(DeprecationWarning, match="callback of resolve was removed"):
+            resolver.resolve("127.0.0.1", 80, socket.AF_INET, got.append)
+        await until(lambda: len(got) == 2)
+        assert got == [[(socket.AF_INET, ("127.0.0.1", 80))]] * 2
+        with pytest.raises(TypeError, match="cannot call 5"):
+            resolver.resolve("127.0.0.1", 80, callback=5)
+        resolver.close()
+
+    run(main)
+
+
+def test_connecting_with_a_callback() -> None:
+    async def main(loop: Any) -> None:
+        server = Greeter()
+        [sock] = bind_sockets(0, "127.0.0.1")
+        server.add_sockets([sock])
+        got: list[Any] = []
+        client: Any = TCPClient()
+        with pytest.warns(DeprecationWarning, match="callback of connect was removed"):
+            client.connect(*sock.getsockname(), callback=got.append)
+        await until(lambda: got)
+        assert await got[0].read_until_close() == b"hello"
+        got[0].close()
+        server.stop()
+
+    run(main)
+
+
 def test_subprocess() -> None:
     async def main(loop: Any) -> None:
         with warns("Subprocess.initialize"):

@@ -23,6 +23,7 @@ NAMES: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "gen": {
         "Arguments": ("coroutines", _CALLBACKS),
         "Callback": ("coroutines", _KEYS),
+        "MultiYieldPoint": ("coroutines", "yield a list, or await gen.multi"),
         "Task": ("coroutines", _CALLBACKS),
         "Wait": ("coroutines", _KEYS),
         "WaitAll": ("coroutines", _KEYS),
@@ -34,6 +35,7 @@ NAMES: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "httpserver": {"HTTPConnection": ("requests", "leave connections to HTTPServer")},
     "netutil": {"TCPServer": ("moved", "import it from tornado.tcpserver")},
+    "options": {"enable_pretty_logging": ("moved", "import it from tornado.log")},
     "testing": {
         "LogTrapTestCase": ("testcases", "leave it to the test runner, which keeps what is logged"),
         "get_unused_port": ("testcases", "use bind_unused_port, which nobody else can take"),

@@ -34,6 +34,7 @@ __all__ = [
     "Arguments",
     "Callback",
     "Keys",
+    "MultiYieldPoint",
     "Task",
     "Wait",
     "WaitAll",
@@ -222,6 +223,25 @@ class YieldFuture(YieldPoint):
         return self.future.result()
 
 
+class MultiYieldPoint(YieldPoint):
+    """Waits for all ``children``, yield points and futures, in a list or a dict."""
+
+    def __init__(self, children: Any, quiet_exceptions: Any = ()) -> None:
+        self._children = children
+        self._quiet = quiet_exceptions
+
+    def start(self, runner: Keys) -> None:
+        self._future = runner.begin_all(self._children, self._quiet)
+        if not self._future.done():
+            IOLoop.current().add_future(self._future, lambda _: runner.look_again())
+
+    def is_ready(self) -> bool:
+        return self._future.done()
+
+    def get_result(self) -> Any:
+        return self._future.result()
+
+
 class Keys:
     """The callbacks that a coroutine has handed out, by key, and what they were called with.
 
@@ -273,6 +293,16 @@ class Keys:
         else:
             self._waiting.append((point, future))
         return future
+
+    def begin_all(self, children: Any, quiet: Any = ()) -> Future[Any]:
+        """Start those of ``children`` that are yield points; return a future of all results."""
+
+        def begin(child: Any) -> Any:
+            return self.begin(child) if isinstance(child, YieldPoint) else child
+
+        if isinstance(children, dict):
+            return multi({name: begin(child) for name, child in children.items()}, quiet)
+        return multi([begin(child) for child in children], quiet)
 
     def look_again(self) -> None:
         """Complete what waits for something that is here now."""
@@ -330,21 +360,11 @@ def _begin(runner: Runner, yielded: Any) -> Future[Any]:
     """Do what `convert_yielded` does, for yield points too, in a list or dict as well."""
     if isinstance(yielded, YieldPoint):
         return _keys_of(runner).begin(yielded)
-    if isinstance(yielded, dict) and _has_points(yielded.values()):
-        keys = _keys_of(runner)
-        return multi({name: _begin_child(keys, child) for name, child in yielded.items()})
-    if isinstance(yielded, list) and _has_points(yielded):
-        keys = _keys_of(runner)
-        return multi([_begin_child(keys, child) for child in yielded])
+    if isinstance(yielded, (list, dict)):
+        children = yielded.values() if isinstance(yielded, dict) else yielded
+        if any(isinstance(child, YieldPoint) for child in children):
+            return _keys_of(runner).begin_all(yielded)
     return convert_yielded(yielded)
-
-
-def _has_points(children: Iterable[Any]) -> bool:
-    return any(isinstance(child, YieldPoint) for child in children)
-
-
-def _begin_child(keys: Keys, child: Any) -> Any:
-    return keys.begin(child) if isinstance(child, YieldPoint) else child
 
 
 def _keys_of(runner: Runner) -> Keys:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tornadic import _legacy
+from tornadic._yieldable import convert_yielded
 from tornadic.compat.legacy.contexts import ExceptionStackContext
 from tornadic.concurrent import Future, ReturnValueIgnoredError
 from tornadic.ioloop import IOLoop
@@ -20,6 +21,7 @@ from tornadic.util import ArgReplacer
 __all__ = [
     "TracebackFuture",
     "call_coroutine",
+    "call_method",
     "call_with_result",
     "return_future",
     "submit",
@@ -111,6 +113,19 @@ def call_coroutine(
     callback = kwargs.pop("callback")
     _legacy.warn("callback= of a coroutine", "wait for what the coroutine returns")
     return call_with_result(func(*args, **kwargs), callback)
+
+
+def call_method(
+    method: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Future[Any]:
+    """Call a method under `tornadic._legacy.called_back` with the callback in its arguments."""
+    callback = kwargs.pop("callback", None)
+    if callback is None:
+        callback, args = args[-1], args[:-1]
+    if not callable(callback):
+        raise TypeError(f"{method.__name__} cannot call {callback!r}")
+    _legacy.warn(f"callback of {method.__name__}", "await what it returns")
+    return call_with_result(convert_yielded(method(owner, *args, **kwargs)), callback)
 
 
 def submit(

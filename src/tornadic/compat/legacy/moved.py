@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tornadic.log import enable_pretty_logging
 from tornadic.tcpserver import TCPServer
 from tornadic.util import raise_exc_info
 
-__all__ = ["PY3", "TCPServer", "b", "raise_exc_info", "u"]
+__all__ = ["PY3", "TCPServer", "b", "enable_pretty_logging", "raise_exc_info", "u"]
 
 PY3 = True
 
