@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import os
 import sys
 import warnings
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
-__all__ = ["called_back", "is_old_form", "names_of", "room", "warn"]
+__all__ = ["called_back", "is_old_form", "names_of", "room", "warn", "warn_of_definition"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -89,13 +90,25 @@ def warn(old: str, instead: str) -> None:
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_no_program(frame.f_code.co_filename):
         frame = frame.f_back
-    text = f"{old} was removed from Tornado and is kept for old programs; {instead}"
-    names = frame.f_globals
+    _warn_at(frame.f_code.co_filename, frame.f_lineno, frame.f_globals, old, instead)
+
+
+def warn_of_definition(function: Any, old: str, instead: str) -> None:
+    """Warn as `warn` does, at the line where a program defines ``function``."""
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    code = getattr(function, "__code__", None)
+    if code is None:
+        warn(old, instead)
+    else:
+        _warn_at(code.co_filename, code.co_firstlineno, function.__globals__, old, instead)
+
+
+def _warn_at(file: str, line: int, names: dict[str, Any], old: str, instead: str) -> None:
     warnings.warn_explicit(
-        text,
+        f"{old} was removed from Tornado and is kept for old programs; {instead}",
         DeprecationWarning,
-        frame.f_code.co_filename,
-        frame.f_lineno,
+        file,
+        line,
         module=names.get("__name__", "<unknown>"),
         registry=names.setdefault("__warningregistry__", {}),
     )

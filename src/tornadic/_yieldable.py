@@ -13,6 +13,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from inspect import isawaitable
+from types import CoroutineType
 from typing import Any
 
 from tornadic.concurrent import Future, _call_when_done, _hold, is_future
@@ -82,6 +83,15 @@ def convert_yielded(yielded: Any) -> Future[Any]:
     if isawaitable(yielded):
         return _start(yielded)
     raise BadYieldError(f"yielded unknown object {yielded!r}")
+
+
+def awaitable_of(yielded: Any) -> Any:
+    """Return ``yielded`` as something to be awaited at once: a coroutine itself, else a future.
+
+    A coroutine that is awaited needs no task, which would live for as long as it waits.  Raises
+    `BadYieldError` as `convert_yielded` does.
+    """
+    return yielded if type(yielded) is CoroutineType else convert_yielded(yielded)
 
 
 def _start(awaitable: Awaitable[Any]) -> Future[Any]:

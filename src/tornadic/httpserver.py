@@ -11,14 +11,11 @@ import copy
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tornadic import _legacy
 from tornadic.http.headers import HTTPHeaders
-from tornadic.http.interfaces import (
-    HTTPConnection,
-    HTTPMessageDelegate,
-    HTTPServerConnectionDelegate,
-)
+from tornadic.http.interfaces import HTTPMessageDelegate, HTTPServerConnectionDelegate
 from tornadic.http.reader import DEFAULT_CHUNK_SIZE
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
 from tornadic.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
@@ -30,7 +27,13 @@ from tornadic.netutil import is_valid_ip
 from tornadic.tcpserver import TCPServer
 from tornadic.util import Configurable
 
+if TYPE_CHECKING:
+    # Only here, for old programs know another class by this name.
+    from tornadic.http.interfaces import HTTPConnection
+
 __all__ = ["HTTPRequest", "HTTPServer"]
+
+__getattr__ = _legacy.names_of(__name__)
 
 HTTPRequest = HTTPServerRequest
 """The name by which programs know it that were written before there was `tornadic.httputil`."""
@@ -55,6 +58,13 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
     `.HTTP1ConnectionParameters`, whose defaults are all finite).
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> HTTPServer:
+        if len(args) > 2 and (args[2] is None or isinstance(args[2], IOLoop)):
+            kwargs["io_loop"] = args[2]  # once it was the third argument
+            args = (*args[:2], *args[3:])
+        server: HTTPServer = super().__new__(cls, *args, **kwargs)
+        return server
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # `Configurable` has called `initialize` with the arguments.
         pass
@@ -76,8 +86,6 @@ class HTTPServer(TCPServer, Configurable, HTTPServerConnectionDelegate):
         trusted_downstream: list[str] | None = None,
         io_loop: IOLoop | None = None,
     ) -> None:
-        if isinstance(xheaders, IOLoop):  # once it was the third argument
-            xheaders, io_loop = False, xheaders
         self.request_callback = request_callback
         self.xheaders = xheaders
         self.protocol = protocol

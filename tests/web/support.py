@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -250,3 +250,20 @@ class LogBook(logging.Handler):
         while any(text in self.format(record) for record in self.unread):
             taken.append(self.take(text))
         return taken
+
+
+@contextlib.contextmanager
+def logged() -> Iterator[LogBook]:
+    """What the framework and asyncio log meanwhile; what nobody has taken is a failure."""
+    book = LogBook()
+    loggers = [
+        logging.getLogger(name) for name in ("tornado.application", "tornado.general", "asyncio")
+    ]
+    for logger in loggers:
+        logger.addHandler(book)
+    try:
+        yield book
+    finally:
+        for logger in loggers:
+            logger.removeHandler(book)
+    assert [book.format(record) for record in book.unread] == []

@@ -83,6 +83,7 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         "_started",
         "_version",
         "_writer",
+        "answer_callback",
         "context",
         "is_client",
         "params",
@@ -107,6 +108,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
         self._server: HTTP1ServerConnection | None = None
         self._server_delegate: HTTPServerConnectionDelegate | None = None
         self._close_callback: Callable[[], Any] | None = None
+        # Called when the answer is complete, or never will be; until it is taken back.
+        self.answer_callback: Callable[[], Any] | None = None
         self._response_future: asyncio.Future[bool] | None = None
         self._sweeper: Sweeper | None = None
         self._state = _IDLE
@@ -501,6 +504,8 @@ class HTTP1Connection(HTTPConnection, Deadlines):
             self._sweeper.discard(self)
         delegate, callback = self._delegate, self._close_callback
         self._delegate = self._close_callback = None
+        if self.answer_callback is not None:
+            self.answer_callback()
         try:
             if delegate is not None and state is not _RESPONDING and not self._responded:
                 delegate.on_connection_close()
@@ -527,16 +532,16 @@ class HTTP1Connection(HTTPConnection, Deadlines):
     def detach(self) -> IOStream:
         """Give up the stream, with all that was not read yet, for another protocol.
 
-        May be called while a request is being handled, and nothing may have been written to it
-        or the answer (like a 101) must be complete.
+        A request may be being handled, if nothing was written to it, or all (like a 101).
         """
         stream = self.stream
         stream.detach_sink(self._reader.take_rest())
         self._state = _CLOSED
-        # What comes after is another protocol's.
-        self._method = ""
+        self._method = ""  # what comes after is another protocol's
         self._writer.left = 0
         self._blocked = True
+        if self.answer_callback is not None:
+            self.answer_callback()
         self._delegate = self._close_callback = None
         if self._sweeper is not None:
             self._sweeper.discard(self)
@@ -679,10 +684,10 @@ class HTTP1Connection(HTTPConnection, Deadlines):
                 self._blocked = True
                 self._linger()
             return
+        if self.answer_callback is not None:
+            self.answer_callback()
         if self._end_exchange():
             self._soon(self._continue)
-
-    # What a program may set
 
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """Call ``callback`` if the connection closes before the answer is complete."""

@@ -10,9 +10,10 @@ import http.cookies
 import ssl
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, overload
 
+from tornadic import _legacy
 from tornadic.http.cookies import parse_cookie
 from tornadic.http.errors import HTTPInputError
 from tornadic.http.forms import HTTPFile, parse_body_arguments
@@ -203,6 +204,24 @@ class HTTPServerRequest:
         if self.uri[:1] in ("/", ""):
             return f"{self.protocol}://{self.host}{self.uri}"
         return self.uri
+
+    def write(
+        self, chunk: str | bytes, callback: Callable[[], Any] | None = None
+    ) -> Awaitable[None] | None:
+        """Write a piece of the response, whose head is part of what is written.  Of old programs.
+
+        ``callback`` is called when the piece has gone out.
+        """
+        return _legacy.room("requests").write(self, chunk, callback)  # type: ignore[no-any-return]
+
+    def finish(self) -> None:
+        """The response that was written by `write` is complete.  Of old programs."""
+        _legacy.room("requests").finish(self)
+
+    def supports_http_1_1(self) -> bool:
+        """Whether the client speaks HTTP/1.1.  Of old programs: see ``version``."""
+        supports: bool = _legacy.room("requests").supports_http_1_1(self)
+        return supports
 
     def connection_is_closed(self) -> bool:
         """Whether the client has gone, as far as that is known."""

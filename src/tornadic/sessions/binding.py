@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from tornadic import gen
+from tornadic._yieldable import awaitable_of
 from tornadic.iostream import StreamClosedError
 from tornadic.log import gen_log
 from tornadic.sessions.session import Session
@@ -84,7 +84,7 @@ class Sessions:
             _refuse(handler)
         waiting = handler.prepare()
         if waiting is not None:
-            await gen.convert_yielded(waiting)
+            await awaitable_of(waiting)
 
     def open(self, handler: RequestHandler) -> Session:
         """The session of a request; the store is asked if it is a local one."""

@@ -17,6 +17,7 @@
     asyncio.run(main())
 """
 
+from tornadic import _legacy
 from tornadic.httputil import HTTPServerRequest
 from tornadic.routing import URLSpec
 from tornadic.web.application import Application
@@ -75,3 +76,5 @@ __all__ = [
     "stream_request_body",
     "url",
 ]
+
+__getattr__ = _legacy.names_of(__name__)

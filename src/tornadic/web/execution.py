@@ -14,10 +14,11 @@ from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import TYPE_CHECKING, Any
 
-from tornadic import gen
+from tornadic._yieldable import BadYieldError, awaitable_of
 from tornadic.escape import url_unescape
 from tornadic.http.interfaces import HTTPConnection, HTTPMessageDelegate
 from tornadic.http.startlines import RequestStartLine, ResponseStartLine
+from tornadic.http1connection import HTTP1Connection
 from tornadic.httputil import HTTPHeaders, HTTPServerRequest
 from tornadic.iostream import StreamClosedError
 from tornadic.log import app_log
@@ -38,7 +39,8 @@ _EAGER = sys.version_info >= (3, 12)
 # The constructor has ten arguments to look at.
 _bare_request = HTTPServerRequest.__new__
 
-# The loop itself does not keep its tasks alive.
+# The loop itself does not keep its tasks alive.  The connection does, while it owes the answer; of
+# what goes on without one, or elsewhere, this does.
 _waiting: dict[HandlerDelegate, asyncio.Task[None]] = {}
 
 
@@ -68,6 +70,7 @@ class HandlerDelegate(HTTPMessageDelegate):
         "_prepared",
         "_request",
         "_server_connection",
+        "_task",
     )
 
     def __init__(
@@ -85,6 +88,8 @@ class HandlerDelegate(HTTPMessageDelegate):
         self._body: asyncio.Future[None] | None = None
         self._prepared: asyncio.Future[None] | None = None
         self._incoming: IncomingBody | None
+        # What goes on with the request after it had to wait.
+        self._task: asyncio.Task[None] | None
 
     def set_target(
         self,
@@ -170,6 +175,10 @@ class HandlerDelegate(HTTPMessageDelegate):
             self._body.set_result(None)
             if self._incoming is not None:
                 self._incoming.break_off(answered=True)
+            # Nobody is left to ask for the rest, which has to be read to get to the next request.
+            self._let_data_come()
+            if getattr(self._request.connection, "answer_callback", None) is not None:
+                self._answer_is_over()
 
     def on_connection_close(self) -> None:
         self._chunks = None
@@ -288,7 +297,32 @@ class HandlerDelegate(HTTPMessageDelegate):
             task = _LateTask(coroutine, loop=loop)
             task.delegate = self
             task.waiting = waiting
-        _waiting[self] = task
+        connection = self._request.connection
+        if isinstance(connection, HTTP1Connection) and not handler._finished:
+            self._task = task
+            connection.answer_callback = self._answer_is_over
+        else:
+            _waiting[self] = task
+
+    def _answer_is_over(self) -> None:
+        """The answer is complete, or its client has gone, and the task has not come to its end.
+
+        A coroutine that has finished the response itself goes on, and so does one whose client
+        has gone, unless it had left the response to others (``_auto_finish``).  Any other was
+        overtaken: we keep it no longer.  What can still resume it keeps it as well; without that
+        it is freed, its ``finally`` clauses run, and nobody hears of it.
+        """
+        connection: Any = self._request.connection
+        connection.answer_callback = None
+        handler, task = self._handler, self._task
+        if handler is None or task is None:
+            return  # it has come to its end after all
+        is_its_own = task in (asyncio.current_task(), handler._finisher)
+        handler._finisher = None
+        if is_its_own or (handler._auto_finish and not handler._finished and self._is_gone):
+            _waiting[self] = task
+        else:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     async def _see_to_its_end(self, handler: RequestHandler, waiting: Any, is_called: bool) -> None:
         """Wait for what `prepare` or the method returned, call the method, and finish.
@@ -303,6 +337,9 @@ class HandlerDelegate(HTTPMessageDelegate):
             if not is_called and not handler._finished:
                 await self._call_method(handler)
             if handler._auto_finish and not handler._finished:
+                connection = self._request.connection
+                if isinstance(connection, HTTP1Connection):
+                    connection.answer_callback = None  # there is nobody to be told
                 handler.finish()
         except StreamClosedError as e:
             # Whoever reads a body whose client has gone ends here, and nobody is left to be told.
@@ -319,7 +356,9 @@ class HandlerDelegate(HTTPMessageDelegate):
             raise
         finally:
             self._let_data_come()
-            _waiting.pop(self, None)
+            self._task = None  # which refers to us
+            if _waiting:
+                _waiting.pop(self, None)
 
     async def _call_method(self, handler: RequestHandler) -> None:
         """Call the method once the body is there, and wait for what it returns."""
@@ -353,11 +392,15 @@ class HandlerDelegate(HTTPMessageDelegate):
         body = self._body
         return body is not None and body.done() and body.exception() is not None
 
+    @property
+    def _is_gone(self) -> bool:
+        """Whether nobody is left to get an answer."""
+        return self._is_cut_off or self._request.connection_is_closed()
+
     def _break_off(self, handler: RequestHandler) -> None:
         """Answer 500 for a task that was cancelled, which is no error that the log had to tell."""
         try:
-            is_gone = self._is_cut_off or handler.request.connection_is_closed()
-            if is_gone or handler._headers_written:
+            if self._is_gone or handler._headers_written:
                 handler._abort()
             elif not handler._finished:
                 handler.send_error(500)
@@ -389,7 +432,9 @@ class _LateTask(asyncio.Task[None]):
         delegate = self.delegate
         if type(self.waiting) is _Coroutine:
             self.waiting.close()
-        if _waiting.pop(delegate, None) is not None and delegate._handler is not None:
+        delegate._task = None
+        _waiting.pop(delegate, None)
+        if delegate._handler is not None and not delegate._handler._finished:
             delegate._break_off(delegate._handler)
             delegate._let_data_come()
 
@@ -411,8 +456,8 @@ def _awaitable(handler: RequestHandler, result: Any, method: str | None = None) 
     """
     if not isinstance(result, (dict, list)):  # meant to be sent, more likely than to be awaited
         try:
-            return gen.convert_yielded(result)
-        except gen.BadYieldError:
+            return awaitable_of(result)
+        except BadYieldError:
             pass
     raise hints.bad_result(handler, method or handler.request.method.lower(), result)
 

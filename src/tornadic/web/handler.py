@@ -16,7 +16,7 @@ from hashlib import sha1
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tornadic import __version__
+from tornadic import __version__, _legacy
 from tornadic.escape import json_encode, utf8
 from tornadic.http.dates import format_timestamp
 from tornadic.http.statuses import responses
@@ -87,6 +87,9 @@ class RequestHandler(RenderingMixin, BodyMixin):
     # What the client is known by from one request to the next; see `tornadic.sessions`.
     session = SessionAttribute()
     _session: Ending | None = None
+
+    # The task that has called `finish`, if others complete that later.
+    _finisher: asyncio.Task[Any] | None = None
 
     # Whether a class behind this one has something to initialise.
     _has_other_bases = False
@@ -273,6 +276,12 @@ class RequestHandler(RenderingMixin, BodyMixin):
         """The path of the rule called ``name``; see `.Application.reverse_url`."""
         return self.application.reverse_url(name, *args)
 
+    def async_callback(
+        self, callback: Callable[..., Any] | None, *args: Any, **kwargs: Any
+    ) -> Callable[..., Any] | None:
+        """A function whose exceptions are this handler's.  Of old programs; None gives None."""
+        return _legacy.room("handlers").async_callback(self, callback, *args, **kwargs)  # type: ignore[no-any-return]
+
     # Output
 
     def write(self, chunk: str | bytes | dict[Any, Any]) -> None:
@@ -293,11 +302,16 @@ class RequestHandler(RenderingMixin, BodyMixin):
         else:
             raise hints.bad_chunk(chunk)
 
-    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+    def flush(
+        self, include_footers: bool = False, callback: Callable[[], Any] | None = None
+    ) -> asyncio.Future[None]:
         """Send what was written so far; the future is done when more may be written.
 
-        ``include_footers``: this is the end, which only `finish` says.
+        ``include_footers``: this is the end, which only `finish` says.  ``callback`` is of old
+        programs: it is called when what was written has gone out.
         """
+        if callback is not None:
+            return _legacy.room("handlers").flush_then(self, include_footers, callback)  # type: ignore[no-any-return]
         if self._ending is not None and not self._headers_written:
             later = self._ending.before_head(self)
             if later is not None:
@@ -341,6 +355,7 @@ class RequestHandler(RenderingMixin, BodyMixin):
         if self._ending is not None:
             later = self._ending.before_finish(self)
             if later is not None:
+                self._finisher = asyncio.current_task()
                 return later
         if not self._headers_written:
             self._complete_head()
@@ -461,7 +476,9 @@ class RequestHandler(RenderingMixin, BodyMixin):
         With an exception there is ``exc_info`` in ``kwargs``, a triple like `sys.exc_info`'s.
         Statuses that have no body, such as 204 and 304, get no page.
         """
-        if _is_bodiless(status_code):
+        if hasattr(self, "get_error_html"):
+            _legacy.room("handlers").error_html(self, status_code, kwargs)
+        elif _is_bodiless(status_code):
             self.finish()
         elif self.settings.get("serve_traceback") and "exc_info" in kwargs:
             errorpages.show_to_developer(self, kwargs["exc_info"])

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
-from tornadic import gen
+from tornadic._yieldable import awaitable_of
 from tornadic.httputil import HTTPHeaders
 from tornadic.iostream import StreamClosedError
 from tornadic.log import app_log
@@ -93,7 +93,7 @@ class MiddlewareChain:
     ) -> None:
         """Take the steps from ``position`` on; ``waiting`` is what the one before returned."""
         if waiting is not None:
-            await gen.convert_yielded(waiting)
+            await awaitable_of(waiting)
         for next_position in range(position, len(self._steps)):
             if handler._finished:
                 return
@@ -104,7 +104,7 @@ class MiddlewareChain:
                 return
             waiting = step(handler)
             if waiting is not None:
-                await gen.convert_yielded(waiting)
+                await awaitable_of(waiting)
         if not handler._finished:
             await answer(handler)
 
@@ -181,7 +181,7 @@ class Departure:
 
     async def _wait_then_call(self, waiting: Any, position: int) -> None:
         try:
-            await gen.convert_yielded(waiting)
+            await awaitable_of(waiting)
         except Exception:
             if self._is_first_failure():
                 raise

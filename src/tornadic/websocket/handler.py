@@ -323,11 +323,13 @@ class WebSocketHandler(RequestHandler):
     finish = _of_http(RequestHandler.finish)
 
     @_of_http
-    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+    def flush(
+        self, include_footers: bool = False, callback: Callable[[], Any] | None = None
+    ) -> asyncio.Future[None]:
         """See `.RequestHandler.flush`; any answer but a 101 is the last on its connection.
 
         What follows may be meant as frames, and is not to be read as a request.
         """
         if not self._headers_written and self.get_status() != 101:
             self._headers["Connection"] = "close"
-        return super().flush(include_footers)
+        return super().flush(include_footers, callback)

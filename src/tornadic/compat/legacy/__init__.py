@@ -11,6 +11,7 @@ from typing import Final
 __all__ = ["MODULES", "NAMES"]
 
 _CALLBACKS = "write async def, and await what returns a future"
+_SERVE = "serve the Application by an HTTPServer"
 _KEYS = "await the futures themselves, or gen.multi of several"
 
 NAMES: Final[dict[str, dict[str, tuple[str, str]]]] = {
@@ -32,6 +33,7 @@ NAMES: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "engine": ("coroutines", _CALLBACKS),
         "return_future": ("futures", _CALLBACKS),
     },
+    "httpserver": {"HTTPConnection": ("requests", "leave connections to HTTPServer")},
     "netutil": {"TCPServer": ("moved", "import it from tornado.tcpserver")},
     "options": {"enable_pretty_logging": ("moved", "import it from tornado.log")},
     "testing": {
@@ -42,6 +44,12 @@ NAMES: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "PY3": ("moved", "there is no other"),
         "b": ("moved", 'write b"..."'),
         "u": ("moved", 'write "..."'),
+    },
+    "web": {"asynchronous": ("handlers", _CALLBACKS)},
+    "wsgi": {
+        "HTTPRequest": ("wsgi", _SERVE),
+        "WSGIAdapter": ("wsgi", _SERVE),
+        "WSGIApplication": ("wsgi", _SERVE),
     },
 }
 """The names that are gone: module, name, then the room here that has it and what to write today."""
