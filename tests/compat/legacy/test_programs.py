@@ -196,3 +196,17 @@ def test_warnings_are_shown_without_being_asked_for(site: Server) -> None:
         command, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
     assert len(deprecations(finished.stderr)) == 2
+
+
+def test_download(site: Server) -> None:
+    finished = run("old_download.py", str(site.port), "/all")
+    printed = "began with b'1 ', left b''\nended with b'2 3', left b''\n"
+    assert finished.stdout == printed, finished.stderr
+    program = "old_download.py"
+    for text, name in (
+        ("stream.connect(", "connect"),
+        ("stream.read_until(", "read_until"),
+        ("stream.read_bytes(", "read_bytes"),
+        ("stream.read_until_close(", "read_until_close"),
+    ):
+        assert_warned(finished.warnings, program, text, f"callback of IOStream.{name}")

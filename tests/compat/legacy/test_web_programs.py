@@ -135,3 +135,23 @@ def test_under_wsgi(kind: str) -> None:
         assert server.fetch("/other").status == 404
     name = "WSGIAdapter" if kind == "adapter" else "WSGIApplication"
     assert_warned(server.warnings, "old_wsgi.py", {f"tornado.wsgi.{name}": f"wsgi.{name}("})
+
+
+def test_login() -> None:
+    program = "old_login.py"
+    with serving(program) as server:
+        path = "/login"
+        for _ in range(2):  # to the provider, and back
+            answer = server.fetch(path)
+            assert answer.status == 302
+            path = answer.headers["Location"].partition(f":{server.port}")[2] or path
+        answer = server.fetch(path)
+        assert (answer.status, answer.body) == (200, b"Welcome, ada@example.com")
+        assert answer.headers["Set-Cookie"].startswith("user=")
+        assert server.fetch(path.replace("ada&", "eve&")).status == 403
+    uses = {
+        "tornado.web.asynchronous": "web.asynchronous",
+        "callback of get_authenticated_user": "self.get_authenticated_user(",
+    }
+    # Of the mixin itself Tornado warns, too.
+    assert_warned([text for text in server.warnings if "OpenIdMixin" not in text], program, uses)
