@@ -233,7 +233,7 @@ REQUEST_SCENARIOS = (
         "json",
         json_requests,
         expect_json(JSON_ANSWER),
-        target=Target(Fraction(1, 6)),
+        target=Target(Fraction(1, 7)),
     ),
     RequestScenario(
         "page",
@@ -260,6 +260,7 @@ REQUEST_SCENARIOS = (
         multipart_requests,
         expect_json(MULTIPART_ANSWER),
         servers=(*TORNADO_LIKE, "aiohttp"),
+        target=Target(Fraction(1, 3)),
     ),
     RequestScenario(
         "static",
