@@ -107,11 +107,7 @@ class Sessions:
             else:
                 if self._failing:
                     self._worked("loaded")
-                session._pending = None
-                if record is not None:
-                    session._key = key
-                    session._record = record
-                    session._stored = record.values
+                session._fill(key, record)
         return session
 
     def _key_in(self, header: str, request: HTTPServerRequest) -> str | None:

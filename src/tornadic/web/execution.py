@@ -8,12 +8,12 @@ at once instead of in the next turn of the loop.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import TYPE_CHECKING, Any
 
+from tornadic._tasks import CAN_BEGIN_AT_ONCE, start
 from tornadic._yieldable import BadYieldError, awaitable_of
 from tornadic.escape import url_unescape
 from tornadic.http.interfaces import HTTPConnection, HTTPMessageDelegate
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from tornadic.web.application import Application
 
 __all__ = ["HandlerDelegate"]
-
-_EAGER = sys.version_info >= (3, 12)
 
 # The constructor has ten arguments to look at.
 _bare_request = HTTPServerRequest.__new__
@@ -289,8 +287,8 @@ class HandlerDelegate(HTTPMessageDelegate):
         """Wait for ``waiting``, and see the request to its end, in a task."""
         loop = asyncio.get_running_loop()
         coroutine = self._see_to_its_end(handler, waiting, is_called)
-        if _EAGER:
-            task = asyncio.Task(coroutine, loop=loop, eager_start=True)  # type: ignore[call-arg]
+        if CAN_BEGIN_AT_ONCE:
+            task = start(coroutine, loop)
             if task.done():
                 return
         else:

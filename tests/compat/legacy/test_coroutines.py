@@ -7,10 +7,11 @@ import functools
 import gc
 import logging
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.compat.legacy.looping import PATIENCE, run, until
 
 from tornadic import gen
 from tornadic.compat.legacy.contexts import ExceptionStackContext
@@ -20,34 +21,10 @@ from tornadic.ioloop import IOLoop
 # What warns is seen to in `test_each_name_warns`.
 pytestmark = pytest.mark.filterwarnings("ignore:.*was removed from Tornado:DeprecationWarning")
 
-PATIENCE = 30.0
-
-
-def run(main: Callable[[], Awaitable[Any]]) -> Any:
-    """Run ``main``; what nobody caught in its loop is an error."""
-    uncaught: list[Any] = []
-
-    async def watched() -> Any:
-        asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(found))
-        async with asyncio.timeout(PATIENCE):
-            result = await main()
-        gc.collect()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        return result
-
-    result = asyncio.run(watched())
-    assert uncaught == []
-    return result
-
 
 def run_coroutine(function: Callable[[], Any]) -> Any:
     """Run a generator function under ``gen.coroutine``."""
     return run(gen.coroutine(function))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 def later(*args: Any, callback: Callable[..., Any], **kwargs: Any) -> None:

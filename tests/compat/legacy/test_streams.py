@@ -8,11 +8,12 @@ import logging
 import os
 import socket
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.certificates import Certificates, make_certificates
+from tests.compat.legacy.looping import PATIENCE, run, until
 
 from tornadic.compat.legacy.contexts import ExceptionStackContext
 from tornadic.ioloop import IOLoop
@@ -20,29 +21,6 @@ from tornadic.iostream import IOStream, PipeIOStream, SSLIOStream, StreamClosedE
 from tornadic.netutil import bind_sockets
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*was removed from Tornado:DeprecationWarning")
-
-PATIENCE = 30.0
-
-
-def run(main: Callable[[], Awaitable[Any]]) -> Any:
-    uncaught: list[Any] = []
-
-    async def watched() -> Any:
-        asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(found))
-        async with asyncio.timeout(PATIENCE):
-            result = await main()
-        gc.collect()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        return result
-
-    result = asyncio.run(watched())
-    assert uncaught == []
-    return result
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 class Log(list[Any]):
