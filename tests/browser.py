@@ -12,7 +12,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from typing import Any
 from tests.tools import program
 
 __all__ = ["Browser", "Page", "Response", "chromium"]
+
+# Seconds that the browser may take to tell of something.
+PATIENCE = 20.0
 
 OPTIONS = [
     "--headless",
@@ -139,6 +143,7 @@ class Page:
         self._session = session
         self.context = context
         self.complaints: list[str] = []
+        self._overlooked: tuple[str, ...] = ()
         self.responses: list[Response] = []
         self.raw_statuses: list[int] = []  # as they came; a page is told of no 304
         self._cached: set[str] = set()
@@ -159,7 +164,9 @@ class Page:
         elif method == "Log.entryAdded" and data["entry"]["level"] in ("error", "warning"):
             # The browser itself asks for an icon, some time after a page without one is there.
             if not data["entry"].get("url", "").endswith("/favicon.ico"):
-                self.complaints.append(str(data["entry"]))
+                complaint = str(data["entry"])
+                if not self._is_overlooked(complaint):
+                    self.complaints.append(complaint)
         elif method == "Network.requestServedFromCache":
             self._cached.add(data["requestId"])
         elif method == "Network.responseReceivedExtraInfo":
@@ -198,6 +205,26 @@ class Page:
                 return
             except Navigated:
                 continue
+
+    def wait_to_hear(self, is_known: Callable[[], bool]) -> None:
+        """Wait until the browser has told enough: it tells of what happens when it likes."""
+        end = time.monotonic() + PATIENCE
+        while not is_known():
+            assert time.monotonic() < end, (self.responses, self.complaints)
+            self.run("new Promise(done => setTimeout(done, 10))")
+
+    def take_complaint(self, text: str) -> None:
+        """Wait for the complaint that has ``text`` in it, which was expected."""
+        self.wait_to_hear(lambda: any(text in complaint for complaint in self.complaints))
+        self.complaints.remove(next(one for one in self.complaints if text in one))
+
+    def overlook_complaints(self, *texts: str) -> None:
+        """Take no notice of complaints that have one of ``texts`` in them, however many come."""
+        self._overlooked += texts
+        self.complaints[:] = [c for c in self.complaints if not self._is_overlooked(c)]
+
+    def _is_overlooked(self, complaint: str) -> bool:
+        return any(text in complaint for text in self._overlooked)
 
     def click(self, selector: str) -> None:
         """Click the first element that a CSS selector finds."""

@@ -80,5 +80,5 @@ class Parsed(html.parser.HTMLParser):
 
 def expected(page: Page, status: int) -> None:
     """The browser notes the status; it must complain of nothing else."""
-    assert len(page.complaints) == 1 and f"status of {status}" in page.complaints[0]
-    page.complaints.clear()
+    page.take_complaint(f"status of {status}")
+    assert page.complaints == []

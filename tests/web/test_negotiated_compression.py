@@ -346,6 +346,7 @@ class TestRealClients:
             page.open(f"{site}/page")
             assert page.run("text") == TEXT
             assert page.body().strip() == TEXT.strip()
+            page.wait_to_hear(lambda: len(page.responses) >= 2)
             for answer in page.responses[:2]:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 assert headers["content-encoding"] == "zstd"
