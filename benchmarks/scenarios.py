@@ -50,6 +50,8 @@ XSRF_FIELD = "2|5b1c77d2|1d935dd708a5c3a70bde29bc3361c0e0|1731916800"
 BOUNDARY = b"----WebKitFormBoundary7MA4YWxkTrZu0gWv"
 # 100 KB of lines, some of which begin as a boundary does.
 FORM_FILE = b"".join(b"--%06d;measured;20.5;ok\r\n" % number for number in range(3704))
+# The identifier of a session that is there.
+SESSION_KEY = "k" * 32
 # How much of both ends of the file is sent back.
 FORM_FILE_EDGE = 24
 MULTIPART_ANSWER = {
@@ -108,6 +110,12 @@ def unique_requests() -> Iterator[bytes]:
             cookie="theme=dark; _ga=GA1.1.%d.1731916800; sid=4b9f6e0c%d",
         )
     )
+
+
+def session_requests() -> Iterator[bytes]:
+    """The same request, with the cookie of a session among others."""
+    cookie = f"theme=dark; _ga=GA1.1.1046537718.1731916800; session={SESSION_KEY}"
+    return same_requests(browser_request("/", cookie=cookie))
 
 
 def json_requests() -> Iterator[bytes]:
@@ -234,6 +242,22 @@ REQUEST_SCENARIOS = (
         json_requests,
         expect_json(JSON_ANSWER),
         target=Target(Fraction(1, 7)),
+    ),
+    RequestScenario(
+        "session-read",
+        "hello, and a value of a session in memory is read",
+        "session-read",
+        session_requests,
+        expect_body(HELLO),
+        servers=("tornadic",),
+    ),
+    RequestScenario(
+        "session",
+        "hello, and a value of a session in memory is read and changed",
+        "session",
+        session_requests,
+        expect_body(HELLO),
+        servers=("tornadic",),
     ),
     RequestScenario(
         "page",

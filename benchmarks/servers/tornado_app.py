@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.files import static_folder
 from benchmarks.pages import TORNADO_TEMPLATES, VALUES
-from benchmarks.scenarios import FORM, FORM_FILE_EDGE
+from benchmarks.programs import require
+from benchmarks.scenarios import FORM, FORM_FILE_EDGE, SESSION_KEY
 from benchmarks.transfers import Tally
 
 _package = os.environ["BENCH_PACKAGE"]
@@ -36,6 +37,18 @@ class AnyPathHandler(web.RequestHandler):
 class PageHandler(web.RequestHandler):
     def get(self) -> None:
         self.render("list.html", **VALUES)
+
+
+class SessionReadHandler(web.RequestHandler):
+    def get(self) -> None:
+        require(self.session["user"], "ada")
+        self.write("Hello, world!")
+
+
+class SessionHandler(web.RequestHandler):
+    def get(self) -> None:
+        self.session["visits"] = self.session.get("visits", 0) + 1
+        self.write("Hello, world!")
 
 
 class AsyncHandler(web.RequestHandler):
@@ -93,6 +106,8 @@ def make_app(app: str, routes: int) -> Any:
         "hello": [("/", HelloHandler)],
         "unique": [("/(.*)", AnyPathHandler)],
         "async": [("/", AsyncHandler)],
+        "session": [("/", SessionHandler)],
+        "session-read": [("/", SessionReadHandler)],
         "page": [("/", PageHandler)],
         "json": [("/api/([^/]+)/items/([0-9]+)", JSONHandler)],
         "form": [("/form", FormHandler)],
@@ -109,6 +124,10 @@ def make_app(app: str, routes: int) -> Any:
     if app == "page":
         template = import_module(f"{_package}.template")
         settings["template_loader"] = template.DictLoader(TORNADO_TEMPLATES, whitespace="all")
+    if app.startswith("session"):
+        sessions = import_module(f"{_package}.sessions")
+        store = settings["session_store"] = sessions.MemoryStore()
+        store.save(SESSION_KEY, sessions.Change({"user": '"ada"', "visits": "1"}))
     if app == "static":
         settings["static_path"] = str(static_folder())
     return web.Application(rules[app], **settings)

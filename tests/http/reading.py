@@ -61,7 +61,7 @@ class Reading:
 
 
 # Fields that are asked for without need, and may have to be taken apart for that.
-OTHERS = ("If-Modified-Since", "If-Range", "Range")
+OTHERS = ("Cookie", "If-Modified-Since", "If-Range", "Range", "X-A")
 
 
 class Listener:

@@ -402,6 +402,9 @@ class TestWaiting:
         lambda headers: headers.parse_line("X-A: 5"),
         lambda headers: encode_fields("X", headers._fields),
         lambda headers: [headers.peek(name) for name in sorted(URGENT)],
+        lambda headers: headers.peek("Cookie"),
+        lambda headers: headers.peek("X-A"),
+        lambda headers: headers.peek("X"),
     ]
 
     @settings(max_examples=200)
@@ -426,6 +429,40 @@ class TestWaiting:
             if self.WAYS[way] is not repr:
                 assert results[0] == results[1]
         assert list(lazy.get_all()) == list(eager.get_all())
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            ["Cookie: c"],
+            ["cookie:c"],
+            ["COOKIE:\t c; d=e \t"],
+            ["Cookie:"],
+            ["Y: 2", "Cookie: c", "Z: 3"],
+            ["Cookie: c", "Y: 2", "cookie: d"],
+            ["X-A: 2", "Cookie: c"],
+            ["Y: Cookie: z"],
+            ["Y: cookie:z", "Cookie: c"],
+            ["Cookie: c", "Y: cookie:z"],
+            ["Cookie: cookie: c"],
+            ["X-Cookie: z"],
+            ["X-Cookie: z", "Cookie: c"],
+            ["Cookie-X: z"],
+            ["Cookie: \xe9"],
+        ],
+    )
+    def test_a_line_that_is_looked_for(self, lines: list[str]) -> None:
+        """It is the same with what stands around it, and nothing else is taken apart for it."""
+        known = head("GET / HTTP/1.1", "X-A: 1")
+        last = head("GET / HTTP/1.1", "X-A: 1", *lines)
+        reader, fresh = RequestReader(ReaderLimits()), RequestReader(ReaderLimits())
+        reader.feed(known * 2 + last)
+        for _ in range(3):
+            assert reader.next_event() is HEAD
+        fresh.feed(last)
+        assert fresh.next_event() is HEAD
+        for name in ("Cookie", "X-A", "Y", "Cook", "X"):
+            assert reader.headers.peek(name) == fresh.headers.get(name)
+        assert reader.headers == fresh.headers
 
     def test_other_attributes_are_missing_as_ever(self) -> None:
         for headers in (HTTPHeaders(), HTTPHeaders.__new__(HTTPHeaders)):

@@ -6,10 +6,14 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.sessions.support import Notes, Visitor, handler, new_key, site
 from tests.web.support import Response, run, serving
 
-from tornadic.sessions import MemoryStore, SessionStore
+from tornadic.http.cookies import parse_cookie
+from tornadic.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornadic.sessions import MemoryStore, Record, SessionStore
 from tornadic.web import Application, RequestHandler
 
 
@@ -200,3 +204,43 @@ def test_several_cookies_of_the_name() -> None:
                 assert response.text == expected
 
     run(main)
+
+
+KEYS = ("k" * 32, "K" * 32)
+# What a header of cookies is made of here: ours, others that look like it, and what is none.
+PIECES = [
+    *(f"session={key}" for key in KEYS),
+    f"xsession={KEYS[0]}",
+    f"=session={KEYS[0]}",
+    f"a=session={KEYS[0]}",
+    f"session={KEYS[0]}=",
+    f'session="{KEYS[0]}"',
+    "session=" + KEYS[0][1:],
+    "session=" + KEYS[0] + "k",
+    "session=" + "\xe4" * 32,
+    "session=" + "a;b" * 10 + "ab",
+    "session=",
+    "session",
+    "a=b",
+    "c",
+    "",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=4), st.sampled_from(["; ", ";", " ; "]))
+def test_the_identifier_is_found_as_any_cookie_is(pieces: list[str], between: str) -> None:
+    header = between.join(pieces)
+    sent = parse_cookie(header).get("session", "")
+    expected = sent if len(sent) == 32 and sent.isascii() else None
+    asked: list[str] = []
+
+    class Store(MemoryStore):
+        def load(self, key: str) -> Record | None:
+            asked.append(key)
+            return super().load(key)
+
+    line = RequestStartLine("GET", "/", "HTTP/1.1")
+    request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Cookie": header}))
+    handler = RequestHandler(Application(session_store=Store()), request)
+    assert handler.session.is_new
+    assert asked == ([] if expected is None else [expected])

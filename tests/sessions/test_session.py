@@ -21,7 +21,7 @@ from tornadic.web import RequestHandler
 
 def session_of(**stored: Any) -> Session:
     """A session as it is after loading, with these values in the store."""
-    session = Session(cast(Any, None), "key")
+    session = Session(cast(Any, None))
     texts = {key: encode(key, value) for key, value in stored.items()}
     session._fill("key", Record(texts, 0.0, 1.0))
     return session
@@ -211,7 +211,8 @@ def test_text_that_somebody_has_spoilt(log: LogBook) -> None:
 
 
 def test_before_it_is_loaded() -> None:
-    session = Session(cast(Any, None), "key")
+    session = Session(cast(Any, None))
+    session._expect("key")
     for use in (
         lambda: session["a"],
         lambda: session.update(a=1),

@@ -274,14 +274,27 @@ class HTTPHeaders(MutableMapping[str, str]):
     def peek(self, name: str) -> str | None:
         """The value of the field called ``name``, in its canonical form; None if there is none.
 
-        Nothing is taken apart for an `URGENT` field, nor for one that is not there.
+        Nothing else is taken apart for that, unless the name stands in several places.
         """
         waiting = self._waiting
-        if waiting is None or (name not in URGENT and name.lower().encode() in waiting.lower()):
+        if waiting is None:
             value = self._fields.get(name)
-        else:
+        elif not waiting or name in URGENT:
             value = self._first.get(name)
+        else:
+            value = self._peek_into(waiting, name)
         return ",".join(value) if isinstance(value, list) else value
+
+    def _peek_into(self, waiting: bytes | bytearray, name: str) -> str | list[str] | None:
+        searched, wanted = waiting.lower(), name.lower().encode() + b":"
+        start = searched.find(wanted)
+        if start < 0:
+            return self._first.get(name)
+        begins_line = start == 0 or searched[start - 1 : start] == b"\n"
+        start += len(wanted)
+        if not begins_line or name in self._first or wanted in searched[start:]:
+            return self._fields.get(name)
+        return waiting[start : waiting.index(b"\r", start)].decode("latin-1").strip(" \t")
 
     def _copy_fields(self) -> Fields:
         return {k: v if isinstance(v, str) else list(v) for k, v in self._fields.items()}

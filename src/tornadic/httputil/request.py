@@ -196,7 +196,7 @@ class HTTPServerRequest:
     @_lazy
     def cookie_values(self) -> dict[str, str]:
         """The values of the cookies by their name, without the morsels."""
-        header = self.headers.get("Cookie")
+        header = self.headers.peek("Cookie")
         return parse_cookie(header) if header else {}
 
     def full_url(self) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from tornadic._yieldable import awaitable_of
 from tornadic.iostream import StreamClosedError
 from tornadic.log import gen_log
-from tornadic.sessions.session import Session
+from tornadic.sessions.session import MAX_CHARACTERS, Session
 from tornadic.sessions.store import Change, Record, SessionStore, SessionStoreError
 from tornadic.web.basic_handlers import ErrorHandler, RedirectHandler
 from tornadic.web.errors import Finish, HTTPError
@@ -56,6 +56,7 @@ class Sessions:
         self._is_remote = store.is_remote
         self._name = options.cookie_name
         self._pattern = f"{self._name}="
+        self._pattern_length = len(self._pattern)
         # What did not work the last time: loading, saving.
         self._failing: set[str] = set()
 
@@ -88,38 +89,46 @@ class Sessions:
 
     def open(self, handler: RequestHandler) -> Session:
         """The session of a request; the store is asked if it is a local one."""
-        session = handler._session
-        if session is not None:
-            return session  # type: ignore[return-value]
-        header = handler.request.headers.get("Cookie")
+        ending = handler._ending
+        if ending is not None and ending._opened is not None:
+            return ending._opened  # type: ignore[no-any-return]
+        header = handler.request.headers.peek("Cookie")
         key = None if header is None else self._key_in(header, handler.request)
-        session = handler._session = Session(self, key)
-        if handler._ending is None:
-            handler._ending = session  # else it is asked by whoever that is
+        store: Any = self._store
+        failure = None
+        if key is None:
+            session = Session(self)
+        elif self._is_remote:
+            session = Session(self)
+            session._expect(key)
+        else:
+            try:
+                session = Session(self, key, store.load(key))
+            except SessionStoreError as error:
+                session, failure = Session(self), error
+        if ending is None:
+            handler._ending = session
+        else:
+            ending._opened = session  # type: ignore[misc]  # for it has none yet
         if handler._headers_written:
             session._headers_are_out = True
-        if key is not None and not self._is_remote:
-            try:
-                record: Any = self._store.load(key)
-            except SessionStoreError as error:
-                if not self._goes_on_without(session, "loaded", error):
-                    _refuse(handler)
-            else:
-                if self._failing:
-                    self._worked("loaded")
-                session._fill(key, record)
+            session._is_usual = False
+        if failure is not None:
+            if not self._goes_on_without(session, "loaded", failure):
+                _refuse(handler)
+        elif self._failing and key is not None and not self._is_remote:
+            self._worked("loaded")
         return session
 
     def _key_in(self, header: str, request: HTTPServerRequest) -> str | None:
         """The identifier that the client has sent, if it may be one of ours."""
-        # The usual case: the name is there once, as browsers write it.
-        parts = header.split(self._pattern)
-        if len(parts) == 2:
-            before, after = parts
-            if (not before or (before[-2:] == "; " and self._name not in before)) and (
-                len(after) == _KEY_CHARACTERS or after[_KEY_CHARACTERS : _KEY_CHARACTERS + 1] == ";"
-            ):
-                key = after[:_KEY_CHARACTERS]
+        # The usual case: the last that is there, as browsers write it.
+        start = header.rfind(self._pattern)
+        if start == 0 or (start > 0 and header[start - 2 : start] == "; "):
+            start += self._pattern_length
+            end = start + _KEY_CHARACTERS
+            if end == len(header) or header[end : end + 1] == ";":
+                key = header[start:end]
                 return key if key.isascii() and ";" not in key else None
         elif self._name not in header:
             return None
@@ -143,28 +152,70 @@ class Sessions:
 
     # A request ends
 
+    def update(self, handler: RequestHandler, session: Session) -> asyncio.Future[None] | None:
+        """What `finish` does with a session that is there, where values were set and no more."""
+        if handler._status_code >= 500:
+            return None
+        record: Any = session._record
+        # What is replaced counts too at first: that is quicker, and almost always enough.
+        record.at_most += session._grown
+        if record.at_most > MAX_CHARACTERS:
+            session._check_size()
+        change = Change(session._written or {}, (), record)
+        try:
+            saving = self._store.save(session._key or "", change)
+        except SessionStoreError as error:
+            return self._go_on_unsaved(handler, session, error)
+        if saving is True and not self._failing:
+            return None
+        return self._settle_in_time(handler, session, saving)
+
     def finish(self, handler: RequestHandler, session: Session) -> asyncio.Future[None] | None:
         """Save a session; the response, if it goes on later, or None if it may go on now."""
-        session._is_over = True
-        # A request that failed has perhaps done half of what it was to do.
-        if handler._status_code >= 500 or session._pending is not None or session._is_throwaway:
-            return None
-        change = session._change()
+        if not session._is_over:
+            later = self._save_at_end(handler, session)
+            if later is not None:
+                return later
+        if not handler._headers_written:
+            self.mark(handler, session)
+        return None
+
+    def _save_at_end(
+        self, handler: RequestHandler, session: Session
+    ) -> asyncio.Future[None] | None:
+        session._is_usual = False
+        try:
+            # A request that failed has perhaps done half of what it was to do.
+            if handler._status_code >= 500 or session._pending is not None or session._is_throwaway:
+                return None
+            change = session._change()
+        finally:
+            session._is_over = True
         if change is None and session._dropped is None:
             return None
         try:
             saving = self._write(session, change)
         except SessionStoreError as error:
-            return None if self._failed_to_save(handler, session, error) else _completed()
+            return self._go_on_unsaved(handler, session, error)
+        return self._settle_in_time(handler, session, saving)
+
+    def _settle_in_time(
+        self, handler: RequestHandler, session: Session, saving: bool | Awaitable[bool]
+    ) -> asyncio.Future[None] | None:
+        """Settle what was saved: at once, or when the store is done, and the response waits."""
         if isinstance(saving, bool):
-            if session._next_key is not None or session._dropped is not None or self._failing:
-                self._settle(session, saving)
+            self._settle(session, saving)
             return None
         handler._finished = True
         task = asyncio.ensure_future(self._finish_later(handler, session, saving))
         _finishing.add(task)
         task.add_done_callback(_finished)
         return task
+
+    def _go_on_unsaved(
+        self, handler: RequestHandler, session: Session, error: SessionStoreError
+    ) -> asyncio.Future[None] | None:
+        return None if self._failed_to_save(handler, session, error) else _completed()
 
     async def _finish_later(
         self, handler: RequestHandler, session: Session, saving: Awaitable[bool]
@@ -249,6 +300,7 @@ class Sessions:
     def mark(self, handler: RequestHandler, session: Session) -> None:
         """Add to a response's headers, which go out now, whether saved or still to be saved."""
         session._headers_are_out = True
+        session._is_usual = False
         headers = handler._headers
         if "Vary" not in headers._fields:
             headers._fields["Vary"] = "Cookie"
@@ -298,6 +350,7 @@ class Sessions:
         self._failed(what, error)
         session._pending = None
         session._is_throwaway = True
+        session._is_usual = False
         return self._options.on_store_error == "fresh"
 
     def _failed_to_save(

@@ -6,6 +6,7 @@ new session looks at two of them, and nothing ever goes through all.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -56,7 +57,8 @@ class MemoryStore(SessionStore):
         if record.expires <= now:
             del self._records[key]
             return None
-        record.expires = self.expiry(record.created, now)
+        expires = now + self.idle_timeout
+        record.expires = expires if expires < record.origin else record.origin
         self._records.move_to_end(key)
         return record
 
@@ -67,14 +69,19 @@ class MemoryStore(SessionStore):
             if record is None:
                 return False
             # What others have loaded stays as it was.
-            record.values = change.applied_to(record.values)
+            if change.removed:
+                record.values = change.applied_to(record.values)
+            else:
+                record.values = {**record.values, **change.written}
             return True
         now = self.clock()
         record = records.pop(change.replaces, None) if change.replaces is not None else None
         if record is None:
-            record = Record({}, now, now)
+            # Its origin says when it is over, however much it is in use.
+            end = math.inf if self.lifetime is None else now + self.lifetime
+            record = Record({}, now, now, end)
         record.values = change.applied_to(record.values)
-        record.expires = self.expiry(record.created, now)
+        record.expires = min(now + self.idle_timeout, record.origin)
         records[key] = record
         self._sweep(now, SWEPT_WITH_EACH)
         if len(records) > self._max_sessions:

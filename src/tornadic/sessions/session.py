@@ -9,12 +9,11 @@ he changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tornadic.log import gen_log
 from tornadic.sessions.store import Change, Record
-from tornadic.sessions.values import decode, encode
+from tornadic.sessions.values import CONTAINERS, TO_TEXT, decode, encode
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,8 +29,8 @@ MAX_FLASHED = 32
 """Of messages that nobody has seen yet; then the oldest are dropped."""
 
 _FLASHED = "_flash"
-# These never change in place.
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_NOTHING: Mapping[str, str] = {}
+_MISSING = object()
 
 
 class Session(MutableMapping[str, Any]):
@@ -45,15 +44,14 @@ class Session(MutableMapping[str, Any]):
     over `MAX_CHARACTERS` raises ValueError when it is to be saved.
     """
 
-    # Most requests touch none of these, and pay for none.
-    _key: str | None = None
-    _record: Record | None = None
-    _stored: Mapping[str, str] = MappingProxyType({})
-    # What is not as it is stored: texts by key, and keys.
-    _written: dict[str, str] | None = None
+    # Nearly always values are read and set, and no more.  Whatever else there is to be said of a
+    # session stands here, and who says it takes `_is_usual` away, so that nobody has to ask.
+    # What the client sent, until the store was asked for it.
+    _pending: str | None = None
+    # Values that somebody may change in place.
+    _lent: Mapping[str, Any] = _NOTHING
+    # Keys that the store has and shall not have.
     _removed: frozenset[str] = frozenset()
-    # Whether there is a value that may change in place.
-    _hands_out = False
     # What is to be done at the end.
     _renewed = False
     _dropped: str | None = None
@@ -62,14 +60,21 @@ class Session(MutableMapping[str, Any]):
     _told: str | None = None
     _headers_are_out = False
     _is_throwaway = False
-    _is_over = False
 
-    def __init__(self, sessions: Sessions, pending: str | None) -> None:
+    def __init__(
+        self, sessions: Sessions, key: str | None = None, record: Record | None = None
+    ) -> None:
         self._sessions = sessions
-        # What the client sent, until the store was asked for it.
-        self._pending = pending
-        # What was decoded or set.
-        self._values: dict[str, Any] = {}
+        self._is_usual = True
+        # The response was finished.
+        self._is_over = False
+        # As the store has it, but for what was removed.
+        self._key = None if record is None else key
+        self._record = record
+        self._stored = _NOTHING if record is None else record.values
+        # What is not as it is stored, and no fewer characters than it has.
+        self._written: dict[str, str] | None = None
+        self._grown = 0
 
     async def load(self) -> Session:
         """Ask a remote store for the session, if that has not been done, and return it.
@@ -99,66 +104,64 @@ class Session(MutableMapping[str, Any]):
     # A mapping
 
     def __getitem__(self, key: str) -> Any:
-        values = self._values
-        if key in values:
-            return values[key]
-        if key not in self._stored or key in self._removed:
-            self._require_loaded()
+        value = self.get(key, _MISSING)
+        if value is _MISSING:
             raise KeyError(key)
-        try:
-            value = values[key] = decode(self._stored[key])
-            if type(value) not in _SCALARS:
-                self._hands_out = True
-        except ValueError:
-            # Somebody has been at the store.
-            gen_log.error("A session has no JSON under %r, which is dropped", key)
-            self._removed |= {key}
-            raise KeyError(key) from None
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of ``key``, or ``default``."""
-        values = self._values
-        if key in values:
-            return values[key]
-        if key in self._stored or self._pending is not None:
-            try:
-                return self[key]
-            except KeyError:
-                pass
-        return default
+        if not self._is_usual:
+            self._require_loaded()
+            if key in self._lent:
+                return self._lent[key]
+        written = self._written
+        text = self._stored.get(key) if written is None or key not in written else written[key]
+        if text is None:
+            return default
+        try:
+            value = decode(text)
+        except ValueError:
+            # Somebody has been at the store.
+            gen_log.error("A session has no JSON under %r, which is dropped", key)
+            self._remove(key)
+            return default
+        if type(value) in CONTAINERS:
+            self._lend(key, value)
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
             raise TypeError(f"the keys of a session are text, and {key!r} is not")
-        text = encode(key, value)
-        if self._pending is not None or self._headers_are_out:
-            self._require_savable()
-        if self._removed:
-            self._removed -= {key}
-        if self._written is None:
-            self._written = {}
-        self._written[key] = text
-        self._values[key] = value
-        if type(value) not in _SCALARS:
-            self._hands_out = True
+        try:
+            text = TO_TEXT[type(value)](value)
+        except (KeyError, ValueError):
+            text = encode(key, value)
+            self._is_usual = False  # for it may change in place
+        if not self._is_usual:
+            self._make_way(key, value)
+        if self._stored.get(key) == text:
+            if self._written is not None:
+                self._written.pop(key, None)
+        elif self._written is None:
+            self._written = {key: text}
+        else:
+            self._written[key] = text
+        self._grown += len(text)
 
     def __delitem__(self, key: str) -> None:
         if key not in self:
             raise KeyError(key)
         self._require_savable()
-        self._values.pop(key, None)
+        self._take_back(key)
         if self._written is not None:
             self._written.pop(key, None)
         if key in self._stored:
-            self._removed |= {key}
+            self._remove(key)
 
     def __contains__(self, key: object) -> bool:
-        if self._pending is not None:
-            self._require_loaded()
-        if self._written is not None and key in self._written:
-            return True
-        return key in self._stored and key not in self._removed
+        self._require_loaded()
+        return key in self._stored or (self._written is not None and key in self._written)
 
     def __iter__(self) -> Iterator[str]:
         return iter([key for key in self._texts() if key != _FLASHED])
@@ -184,6 +187,7 @@ class Session(MutableMapping[str, Any]):
         self._require_loaded()
         self._require_headers()
         self._renewed = True
+        self._is_usual = False
 
     def clear(self) -> None:
         """Forget everything, as when somebody logs out.
@@ -195,12 +199,13 @@ class Session(MutableMapping[str, Any]):
         self._require_headers()
         if self._key is not None:
             self._dropped = self._key
+            self._is_usual = False
         self._key = None
         self._record = None
-        self._stored = {}
+        self._stored = _NOTHING
         self._written = None
         self._removed = frozenset()
-        self._values = {}
+        self._lent = _NOTHING
         self._renewed = False
 
     # Messages for the next page
@@ -231,29 +236,38 @@ class Session(MutableMapping[str, Any]):
 
     # For the handler
 
+    @property
+    def _opened(self) -> Session:
+        return self
+
     def before_finish(self, handler: RequestHandler) -> asyncio.Future[None] | None:
         """Save what is to be saved; what to wait for if the response goes on later, or None."""
-        if self._is_over:
-            return None
-        if self._written or self._removed or self._hands_out or self._renewed or self._dropped:
+        if not self._is_usual or (self._record is None and self._written):
             return self._sessions.finish(handler, self)
+        self._is_usual = False
         self._is_over = True
-        return None
+        fields = handler._headers._fields
+        if "Vary" not in fields:
+            fields["Vary"] = "Cookie"
+        else:
+            self._sessions.mark(handler, self)
+        return self._sessions.update(handler, self) if self._written else None
 
     def before_head(self, handler: RequestHandler) -> None:
         """Add to the headers of the response what they have to say of the session."""
-        fields = handler._headers._fields
-        if self._is_over and self._told is None and "Vary" not in fields:
-            fields["Vary"] = "Cookie"
-            self._headers_are_out = True
-        else:
-            self._sessions.mark(handler, self)
+        self._sessions.mark(handler, self)
 
     # Inside
+
+    def _expect(self, key: str) -> None:
+        """Wait for what the store has under ``key``."""
+        self._pending = key
+        self._is_usual = False
 
     def _fill(self, key: str, record: Record | None) -> None:
         """Take what the store has under ``key``."""
         self._pending = None
+        self._is_usual = not (self._headers_are_out or self._is_over)
         if record is not None:
             self._key = key
             self._record = record
@@ -262,8 +276,29 @@ class Session(MutableMapping[str, Any]):
     def _texts(self) -> dict[str, str]:
         """All that is there, as JSON."""
         self._require_loaded()
-        texts = {**self._stored, **(self._written or {})}
-        return {key: text for key, text in texts.items() if key not in self._removed}
+        return {**self._stored, **(self._written or _NOTHING)}
+
+    def _remove(self, key: str) -> None:
+        self._removed |= {key}
+        self._stored = {k: text for k, text in self._stored.items() if k != key}
+        self._is_usual = False
+
+    def _lend(self, key: str, value: Any) -> None:
+        self._lent = {**self._lent, key: value}
+        self._is_usual = False
+
+    def _take_back(self, key: str) -> None:
+        if key in self._lent:
+            self._lent = {k: value for k, value in self._lent.items() if k != key}
+
+    def _make_way(self, key: str, value: Any) -> None:
+        """What is to be done for a new value where more was done before than to set values."""
+        self._require_savable()
+        self._removed -= {key}
+        if type(value) in TO_TEXT:
+            self._take_back(key)
+        else:
+            self._lend(key, value)
 
     def _require_loaded(self) -> None:
         if self._pending is not None:
@@ -275,39 +310,41 @@ class Session(MutableMapping[str, Any]):
             self._require_headers()
 
     def _require_headers(self) -> None:
-        if self._headers_are_out:
+        if self._headers_are_out or self._is_over:
             raise RuntimeError("the headers have gone out, and the client cannot get its cookie")
 
     def _change(self) -> Change | None:
-        """What there is to save, if anything."""
-        stored, written = self._stored, self._written
-        for key, value in self._values.items() if self._hands_out else ():
-            if type(value) not in _SCALARS:
-                text = encode(key, value)
-                if written is None:
-                    if text == stored.get(key):
-                        continue
-                    self._require_savable()
-                    written = self._written = {}
-                written[key] = text
-        if written and stored:
-            # What was set to what it is, or led back to it.
-            for key, text in written.items():
-                if stored.get(key) == text:
-                    written = {k: text for k, text in written.items() if stored.get(k) != text}
-                    break
+        """What there is to save, if anything; ValueError if that is too much."""
+        for key, value in self._lent.items():
+            self._note_change_in_place(key, encode(key, value))
+        written = self._written or _NOTHING
         replaces = self._key if self._renewed else None
-        if not written:
-            if not self._removed and replaces is None:
-                return None
-            written = {}
-        # What is replaced counts too at first: that is quicker, and almost always enough.
-        elif (
-            sum(map(len, written.values())) + sum(map(len, stored.values())) > MAX_CHARACTERS
-            and sum(map(len, self._texts().values())) > MAX_CHARACTERS
-        ):
-            raise ValueError(f"a session of over {MAX_CHARACTERS} characters cannot be kept")
+        if not written and not self._removed and replaces is None:
+            return None
+        self._check_size()
         return Change(written, self._removed, self._record, replaces)
+
+    def _note_change_in_place(self, key: str, text: str) -> None:
+        written = self._written or {}
+        if text == self._stored.get(key):
+            written.pop(key, None)
+        elif text != written.get(key):
+            self._require_savable()
+            written[key] = text
+            self._written = written
+            self._grown += len(text)
+
+    def _check_size(self) -> None:
+        """Raise ValueError if it is too much."""
+        record = self._record
+        stored = _NOTHING if record is None else record.values
+        texts = {key: text for key, text in stored.items() if key not in self._removed}
+        texts.update(self._written or _NOTHING)
+        size = sum(map(len, texts.values()))
+        if size > MAX_CHARACTERS:
+            raise ValueError(f"a session of over {MAX_CHARACTERS} characters cannot be kept")
+        if record is not None:
+            record.at_most = size
 
     def _saved(self, key: str | None, now: float) -> None:
         """What is here is what the store has from ``now`` on, under ``key``."""
@@ -320,4 +357,5 @@ class Session(MutableMapping[str, Any]):
             self._stored = self._texts()
             self._record = self._record or Record(self._stored, now, now)
             self._written = None
+            self._grown = 0
             self._removed = frozenset()

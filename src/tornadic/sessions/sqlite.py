@@ -273,7 +273,7 @@ def _record(row: tuple[Any, ...] | None, now: float) -> Record | None:
     except ValueError:
         return None
     is_text = isinstance(values, dict) and all(isinstance(v, str) for v in values.values())
-    return Record(values, row[1], row[2]) if is_text else None
+    return Record(values, row[1], row[2], at_most=len(row[0])) if is_text else None
 
 
 def _delete(db: sqlite3.Connection, digest: bytes) -> None:

@@ -9,10 +9,11 @@ A session that was deleted or renamed meanwhile stays so: the store says that it
 from __future__ import annotations
 
 import math
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ class Record:
     """A session as the store has it.
 
     ``values`` is JSON text by key, not to be changed in place.  ``created`` and ``expires`` are
-    seconds since the epoch.  ``origin`` is the store's own affair: where it was found.
+    seconds since the epoch.  ``origin`` is the store's own affair, such as where it was found.
+    ``at_most``: no more characters than these are in the values; as long as nobody has counted
+    them, that is any number.
     """
 
     values: Mapping[str, str]
     created: float
     expires: float
     origin: Any = None
+    at_most: int = field(default=sys.maxsize, compare=False, repr=False)
 
 
 @dataclass(slots=True)

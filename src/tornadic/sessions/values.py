@@ -7,30 +7,48 @@ finite ones, no dictionaries whose keys are not text.  Tuples come back as lists
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from json.scanner import make_scanner
 from typing import Any
 
-__all__ = ["decode", "encode"]
+__all__ = ["CONTAINERS", "TO_TEXT", "decode", "encode"]
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 # What the decoder itself calls, which is C.
 _decode = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typed as a class of itself
 
 
+def _finite(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError("JSON has finite numbers only")
+    return repr(value)
+
+
+TO_TEXT: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    int: int.__repr__,
+    float: _finite,
+    bool: {False: "false", True: "true"}.__getitem__,
+    type(None): {None: "null"}.__getitem__,
+}
+"""How values of just these kinds become JSON, in a third of the time that the encoder takes.
+
+Most sessions hold nothing else.  Numbers that are none to JSON, or have thousands of digits, raise
+ValueError.
+"""
+CONTAINERS = frozenset({dict, list})
+"""The kinds of decoded values that somebody may change in place."""
+
+
 def encode(key: str, value: Any) -> str:
     """The value as JSON; raises TypeError, with the name of the key, if it is none."""
-    kind = type(value)
-    # What most sessions hold; a third of the time that the encoder takes.
-    if kind is str:
-        return encode_basestring_ascii(value)
-    if kind is int:
-        return str(value)
     try:
-        text = _encode(value)
+        text = TO_TEXT.get(type(value), _encode)(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"session[{key!r}] is not JSON: {error}") from None
-    if kind is dict or kind is list or kind is tuple:
+    if isinstance(value, dict | list | tuple):
         _check_keys(key, value)
     return text
 

@@ -86,7 +86,6 @@ class RequestHandler(RenderingMixin, BodyMixin):
 
     # What the client is known by from one request to the next; see `tornadic.sessions`.
     session = SessionAttribute()
-    _session: Ending | None = None
 
     # The task that has called `finish`, if others complete that later.
     _finisher: asyncio.Task[Any] | None = None
@@ -312,7 +311,7 @@ class RequestHandler(RenderingMixin, BodyMixin):
         """
         if callback is not None:
             return _legacy.room("handlers").flush_then(self, include_footers, callback)  # type: ignore[no-any-return]
-        if self._ending is not None and not self._headers_written:
+        if self._ending is not None and not (include_footers or self._headers_written):
             later = self._ending.before_head(self)
             if later is not None:
                 return later

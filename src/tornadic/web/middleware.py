@@ -22,6 +22,7 @@ from tornadic.httputil import HTTPHeaders
 from tornadic.iostream import StreamClosedError
 from tornadic.log import app_log
 from tornadic.web.handler import RequestHandler
+from tornadic.web.sessions import Ending
 
 __all__ = ["Departure", "MiddlewareChain"]
 
@@ -69,7 +70,8 @@ class MiddlewareChain:
     def attend(self, handler: RequestHandler) -> None:
         """See to the response of a handler, whoever makes it."""
         if self.responses:
-            handler._ending = Departure(handler, self.responses)
+            opened = None if handler._ending is None else handler._ending._opened
+            handler._ending = Departure(handler, self.responses, opened)
 
     def enter(self, handler: RequestHandler, answer: Answer) -> _Passing | None:
         """Begin with a request.
@@ -126,11 +128,15 @@ def _once(rest: Callable[[], _Passing]) -> Callable[[], _Passing]:
 class Departure:
     """The way out of one request's responses: mostly one, or one that failed and its error page."""
 
-    __slots__ = ("_flushing", "_handler", "_has_failed", "_ready_headers", "_responses")
+    __slots__ = ("_flushing", "_handler", "_has_failed", "_opened", "_ready_headers", "_responses")
 
     def __init__(
-        self, handler: RequestHandler, responses: list[Callable[[RequestHandler], Any]]
+        self,
+        handler: RequestHandler,
+        responses: list[Callable[[RequestHandler], Any]],
+        opened: Ending | None,
     ) -> None:
+        self._opened = opened
         self._handler = handler
         self._responses = responses
         # The headers that are complete.  A response that takes the place of another has its own.
@@ -145,13 +151,13 @@ class Departure:
         if waiting is not None:
             handler._finished = True  # for everybody else; it is the task that finishes
             return _kept(self._finish_after(waiting))
-        return None if handler._session is None else handler._session.before_finish(handler)
+        return None if self._opened is None else self._opened.before_finish(handler)
 
     def before_head(self, handler: RequestHandler) -> asyncio.Future[None] | None:
         if self._flushing is None:
             waiting = self._make_ready()
             if waiting is None:
-                return None if handler._session is None else handler._session.before_head(handler)
+                return None if self._opened is None else self._opened.before_head(handler)
             self._flushing = _kept(self._flush_after(waiting))
         return self._flushing
 

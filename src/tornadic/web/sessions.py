@@ -25,11 +25,21 @@ class Ending(Protocol):
     freed until somebody looks for them, which costs more than all the rest.
     """
 
+    @property
+    def _opened(self) -> Any:
+        """The session of the request, which is an `Ending` too; None if nobody asked for it yet.
+
+        Then it is set here by whoever opens it.
+        """
+
     def before_finish(self, handler: RequestHandler) -> asyncio.Future[None] | None:
-        """Do what is due first; the response, if that goes on later by itself, or None to go on."""
+        """Do what is due first, with the headers too if they go out only now.
+
+        Returns the response, if that goes on later by itself, or None to go on.
+        """
 
     def before_head(self, handler: RequestHandler) -> asyncio.Future[None] | None:
-        """Add to the headers of the response, which go out now; the same as `before_finish`."""
+        """Add to the headers of a response that goes on; the same as `before_finish`."""
 
 
 class SessionKeeper(Protocol):
@@ -59,5 +69,5 @@ class SessionAttribute:
         if session is None:
             raise AttributeError("a handler has a session if the setting 'session_store' is given")
         # Not by way of __dict__: an object that has had to make one is slower from then on.
-        object.__setattr__(handler, "session", session)
+        handler.session = session
         return session
