@@ -217,6 +217,43 @@ def test_what_cannot_be_listed(target: str, says: str, folder: Path) -> None:
     assert len(message.splitlines()) == 1
 
 
+LOOPS = {
+    "run": "asyncio.run(asyncio.Event().wait())",
+    "start": "tornado.ioloop.IOLoop.current().start()",
+    "run_sync": "tornado.ioloop.IOLoop.current().run_sync(asyncio.Event().wait)",
+}
+
+
+@pytest.mark.parametrize(
+    ("loop", "target"),
+    [("run", "unguarded.py"), ("start", "unguarded:made"), ("run_sync", "unguarded.py")],
+)
+def test_a_program_that_starts_its_loop_when_it_is_imported(
+    loop: str, target: str, folder: Path
+) -> None:
+    program = f"""
+import asyncio, tornado.ioloop, tornado.web
+asyncio.run(asyncio.sleep(0))  # a loop that ends is no matter
+app = made = tornado.web.Application([("/main", tornado.web.RequestHandler)])
+{LOOPS[loop]}
+app = None
+"""
+    (folder / "unguarded.py").write_text(program)
+    done = call(folder, target)
+    assert done.returncode == 0
+    assert "/main" in done.stdout
+    assert "starts a loop when it is imported" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_program_that_makes_its_application_within_its_loop(folder: Path) -> None:
+    (folder / "within.py").write_text("import asyncio; asyncio.run(asyncio.Event().wait())")
+    done = call(folder, "within.py")
+    assert done.returncode == 1
+    assert "starts a loop when it is imported" in done.stderr
+    assert "has none of app" in done.stderr
+
+
 def test_a_program_that_fails(folder: Path) -> None:
     (folder / "broken.py").write_text("import no_such_thing\n")
     (folder / "leaves.py").write_text("raise SystemExit(3)\n")

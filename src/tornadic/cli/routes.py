@@ -1,7 +1,9 @@
 """``tornadic routes``: prints the routes of an application, in the order in which they are tried.
 
 The program is imported, not run: what stands behind ``if __name__ == "__main__"`` does not
-happen.  A factory is called within a running loop, which some programs need to be set up.
+happen.  A program without that starts its loop when it is imported, and would serve for ever: after
+some seconds the loop is stopped, and what the module has by then is what counts.  A factory is
+called within a running loop, which some programs need to be set up.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Iterator, Sequence
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tornadic.compat import install_as_tornado
@@ -40,8 +42,16 @@ create_app.  The program may say `import tornado` or `import tornadic`.
 _USUAL_NAMES = ("app", "application", "make_app", "create_app")
 
 
+PATIENCE = 3.0
+"""Seconds that a loop may run while the program is imported."""
+
+
 class _NotFound(Exception):
     """There is nothing to be listed."""
+
+
+class _LoopGoesOn(SystemExit):
+    """What stops a loop; of SystemExit, since loops let nothing else through."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -87,7 +97,11 @@ def _load(target: str) -> Any:
     place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     sys.argv[:] = [place]  # the line is ours, not the program's
     try:
-        module = _import(place)
+        try:
+            with _loops_that_end():
+                module: Any = _import(place)
+        except _LoopGoesOn as stop:
+            module = _what_there_was(stop, place)
         return _router_of(_attribute(module, name, place), name or place)
     except (_NotFound, KeyboardInterrupt):
         raise
@@ -98,6 +112,44 @@ def _load(target: str) -> Any:
             kept = kept.tb_next
         traceback.print_exception(type(error), error, kept)
         raise _NotFound(f"{place} could not be loaded: {type(error).__name__}") from None
+
+
+@contextlib.contextmanager
+def _loops_that_end() -> Iterator[None]:
+    """Let no loop of asyncio's run for longer than `PATIENCE`."""
+    run_forever = asyncio.BaseEventLoop.run_forever
+
+    def run_for_a_while(loop: asyncio.BaseEventLoop) -> None:
+        stopping = loop.call_later(PATIENCE, _stop)
+        try:
+            run_forever(loop)
+        finally:
+            stopping.cancel()
+
+    asyncio.BaseEventLoop.run_forever = run_for_a_while  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        asyncio.BaseEventLoop.run_forever = run_forever  # type: ignore[method-assign]
+
+
+def _stop() -> None:
+    raise _LoopGoesOn
+
+
+def _what_there_was(stop: _LoopGoesOn, place: str) -> SimpleNamespace:
+    """What a module had when its loop was stopped."""
+    print(
+        f"tornadic routes: {place} starts a loop when it is imported, which was stopped after"
+        f' {PATIENCE:g} seconds; if __name__ == "__main__" keeps it from that',
+        file=sys.stderr,
+    )
+    modules = [
+        frame.f_globals
+        for frame, _ in traceback.walk_tb(stop.__traceback__)
+        if frame.f_code.co_name == "<module>" and not _is_not_theirs(frame.f_code.co_filename)
+    ]
+    return SimpleNamespace(**(modules[0] if modules else {}))
 
 
 def _is_not_theirs(path: str) -> bool:
