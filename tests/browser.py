@@ -23,7 +23,7 @@ from tests.tools import program
 __all__ = ["Browser", "Page", "Response", "chromium"]
 
 # Seconds that the browser may take to tell of something.
-PATIENCE = 20.0
+PATIENCE = 20.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
 
 OPTIONS = [
     "--headless",

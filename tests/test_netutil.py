@@ -8,11 +8,12 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.running import run
 
 from tornadic.netutil import (
     add_accept_handler,
@@ -20,19 +21,6 @@ from tornadic.netutil import (
     bind_unix_socket,
     is_valid_ip,
 )
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run ``main``; what nobody caught in its loop is an error."""
-    uncaught: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, c: uncaught.append(c))
-        async with asyncio.timeout(10):
-            await main()
-
-    asyncio.run(watched())
-    assert uncaught == []
 
 
 @pytest.fixture

@@ -11,30 +11,17 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.running import run
 
 from tornadic import process
 from tornadic.iostream import PipeIOStream
 from tornadic.process import Subprocess
 
 PATIENCE = 20.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run ``main``; what nobody caught in its loop, and descriptors it leaves, are an error."""
-    uncaught: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, c: uncaught.append(c))
-        async with asyncio.timeout(PATIENCE):
-            await main()
-
-    asyncio.run(watched())
-    assert uncaught == []
 
 
 def run_script(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:

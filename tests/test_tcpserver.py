@@ -5,28 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from tests.running import run
 
 from tornadic import gen
 from tornadic.iostream import IOStream, StreamClosedError
 from tornadic.netutil import bind_sockets, bind_unix_socket
 from tornadic.tcpserver import TCPServer
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run ``main``; what nobody caught in its loop is an error."""
-    uncaught: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, c: uncaught.append(c))
-        async with asyncio.timeout(10):
-            await main()
-
-    asyncio.run(watched())
-    assert uncaught == []
 
 
 class Echo(TCPServer):

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from tests.running import run as run
 from tests.server.logs import Log
 
 from tornadic.http1connection import (
@@ -44,19 +45,6 @@ ENDS = [[], ["finish"], ["closed"], ["failed"], ["failed", "closed"]]
 """What a `Taker` may be told, if it is not told of two ends of one message."""
 
 Hook = Callable[["Taker"], Awaitable[None] | None] | None
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run ``main``; what nobody caught in its loop is an error."""
-    uncaught: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, c: uncaught.append(c))
-        async with asyncio.timeout(PATIENCE):
-            await main()
-
-    asyncio.run(watched())
-    assert uncaught == []
 
 
 async def turns(number: int = 20) -> None:

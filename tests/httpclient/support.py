@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests import running
+
 from tornadic.simple_httpclient import SimpleAsyncHTTPClient
 
 PATIENCE = 10.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
@@ -38,19 +40,14 @@ def sockets() -> list[str]:
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
     """Run ``main``; an error that nobody caught, and a socket left open, is a failure."""
-    uncaught: list[dict[str, Any]] = []
 
-    async def watched() -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: uncaught.append(context))
-        async with asyncio.timeout(PATIENCE):
-            await main()
+    async def and_a_little_more() -> None:
+        await main()
         await turns()
+        gc.collect()
 
     before = sockets()
-    asyncio.run(watched())
-    gc.collect()
-    assert uncaught == []
+    running.run(and_a_little_more)
     assert sockets() == before
 
 

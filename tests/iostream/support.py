@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import pytest
+from tests import running
 from tests.certificates import Certificates
 
 from tornadic.ioloop import IOLoop
@@ -31,19 +32,15 @@ PATIENCE = 10.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
     """Run ``main``; what nobody caught in its loop, and what it leaves open, is an error."""
-    uncaught: list[dict[str, Any]] = []
 
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, c: uncaught.append(c))
+    async def counted() -> None:
         IOLoop.current().shared(watcher_of)  # it has a descriptor of its own
         before = open_descriptors()
-        async with asyncio.timeout(PATIENCE):
-            await main()
-            gc.collect()
-            await until(lambda: open_descriptors() <= before)
+        await main()
+        gc.collect()
+        await until(lambda: open_descriptors() <= before)
 
-    asyncio.run(watched())
-    assert uncaught == []
+    running.run(counted)
 
 
 def open_descriptors() -> int:
@@ -168,8 +165,13 @@ async def feed_slowly(stream: BaseIOStream, data: bytes, size: int = 1) -> None:
 
 
 @asynccontextmanager
-async def listening(context: ssl.SSLContext) -> AsyncIterator[tuple[Any, list[SSLIOStream]]]:
-    """The address of a TLS server, and the streams it has accepted."""
+async def listening(
+    context: ssl.SSLContext, on_stream: Callable[[SSLIOStream], None] | None = None
+) -> AsyncIterator[tuple[Any, list[SSLIOStream]]]:
+    """The address of a TLS server, and the streams it has accepted.
+
+    ``on_stream`` is called with each, before anything else happens to it.
+    """
     streams: list[SSLIOStream] = []
     loop = asyncio.get_running_loop()
 
@@ -178,6 +180,8 @@ async def listening(context: ssl.SSLContext) -> AsyncIterator[tuple[Any, list[SS
         connection.setblocking(False)
         wrapped = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         streams.append(SSLIOStream(wrapped))
+        if on_stream is not None:
+            on_stream(streams[-1])
 
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)

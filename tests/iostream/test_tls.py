@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -81,18 +82,25 @@ class TestHandshake:
 
     def test_reads_and_writes_wait_for_it(self, certificates: Certificates) -> None:
         async def main() -> None:
-            async with listening(certificates.server_context()) as (address, accepted):
+            answers: list[Awaitable[None]] = []
+
+            def answer(other: SSLIOStream) -> None:
+                answered = other.write(b"early answer\n")
+                assert not answered.done()
+                answers.append(answered)
+
+            context = certificates.server_context()
+            async with listening(context, answer) as (address, accepted):
                 stream = SSLIOStream(socket.socket(), ssl_options=certificates.client_options())
                 connected = stream.connect(address, "localhost")
                 written = stream.write(b"early" + BIG)
                 read = stream.read_until(b"\n")
+                assert not written.done()
                 await until(lambda: accepted)
                 [other] = accepted
-                answered = other.write(b"early answer\n")
-                assert not answered.done()
                 assert await other.read_bytes(5 + len(BIG)) == b"early" + BIG
                 assert await read == b"early answer\n"
-                await asyncio.gather(connected, written, answered)
+                await asyncio.gather(connected, written, *answers)
                 stream.close()
 
         run(main)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.running import run as run
 from tests.services import Program, free_port, is_listening, missing
 
 _T = TypeVar("_T")
@@ -19,21 +19,6 @@ _T = TypeVar("_T")
 MARIADB_PORT = 3306
 PATIENCE = 40.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
 MARIADBD = shutil.which("mariadbd") or shutil.which("mysqld") or shutil.which("/usr/sbin/mariadbd")
-
-
-def run(main: Callable[[], Awaitable[_T]]) -> _T:
-    """Run ``main`` in a loop of its own; what nobody caught in that loop is an error."""
-    uncaught: list[dict[str, Any]] = []
-
-    async def watched() -> _T:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: uncaught.append(context))
-        async with asyncio.timeout(PATIENCE):
-            return await main()
-
-    result = asyncio.run(watched())
-    assert uncaught == []
-    return result
 
 
 @dataclass

@@ -12,12 +12,13 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from tests.certificates import Certificates
 from tests.peers.site import BIG, PIECE, PIECES, TEXT, digest, rules
+from tests.running import run
 from tests.server.logs import Log
 from tests.server.peer import PATIENCE
 from tests.server.support import Serve, Site
@@ -28,14 +29,6 @@ GENERATED = [b"one", b"", b"two" * 10_000, BIG[:100_000]]
 
 def url(site: Site, path: str = "/told") -> str:
     return f"http://127.0.0.1:{site.port}{path}"
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await main()
-
-    asyncio.run(bounded())
 
 
 async def generated() -> AsyncIterator[bytes]:

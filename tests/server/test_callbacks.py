@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from tests.running import run
 from tests.server.logs import Log
-from tests.server.peer import PATIENCE, chunked, get, post, request
+from tests.server.peer import chunked, get, post, request
 
 from tornadic.httpserver import HTTPServer
 from tornadic.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
@@ -27,14 +28,6 @@ def answer(request: HTTPServerRequest) -> None:
     request.connection.write_headers(ResponseStartLine("", 200, "OK"), headers)
     request.connection.write(body)
     request.connection.finish()
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await main()
-
-    asyncio.run(bounded())
 
 
 @asynccontextmanager

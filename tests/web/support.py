@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from tests.running import run as run
 
 from tornadic.httpserver import HTTPServer
 from tornadic.netutil import bind_sockets
@@ -25,21 +27,6 @@ PATIENCE = 5.0 * float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
 """Seconds after which a test that hangs is given up; no test waits for it to pass."""
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
-
-
-def run(main: Callable[[], Awaitable[_T]]) -> _T:
-    """Run ``main`` in a loop of its own; what nobody caught in that loop is an error."""
-    uncaught: list[dict[str, Any]] = []
-
-    async def watched() -> _T:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: uncaught.append(context))
-        async with asyncio.timeout(PATIENCE):
-            return await main()
-
-    result = asyncio.run(watched())
-    assert uncaught == []
-    return result
 
 
 @dataclass

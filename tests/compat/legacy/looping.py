@@ -7,6 +7,8 @@ import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tests import running
+
 __all__ = ["PATIENCE", "run", "until"]
 
 PATIENCE = 30.0
@@ -15,19 +17,14 @@ PATIENCE = 30.0
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:
     """Run ``main``; what nobody caught in its loop is an error, and so is a task that is left."""
-    uncaught: list[Any] = []
 
-    async def watched() -> Any:
-        asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(found))
-        async with asyncio.timeout(PATIENCE):
-            result = await main()
+    async def counted() -> Any:
+        result = await main()
         gc.collect()
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return result
 
-    result = asyncio.run(watched())
-    assert uncaught == []
-    return result
+    return running.run(counted)
 
 
 async def until(condition: Callable[[], object]) -> None:

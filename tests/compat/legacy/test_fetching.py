@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests import running
 
 from tornadic import gen
 from tornadic.compat.legacy.contexts import ExceptionStackContext
@@ -40,23 +41,18 @@ class Silent(RequestHandler):
 
 def run(main: Callable[[str], Awaitable[Any]]) -> Any:
     """Run ``main`` with the URL of a server; what nobody caught is an error."""
-    uncaught: list[Any] = []
 
-    async def watched() -> Any:
-        asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(found))
+    async def served() -> Any:
         [sock] = bind_sockets(0, "127.0.0.1")
         server = Application([("/", Hello), ("/silent", Silent)]).listen(0, "127.0.0.1")
         server.add_sockets([sock])
-        async with asyncio.timeout(PATIENCE):
-            result = await main(f"http://127.0.0.1:{sock.getsockname()[1]}/")
-            server.stop()
-            await server.close_all_connections()
+        result = await main(f"http://127.0.0.1:{sock.getsockname()[1]}/")
+        server.stop()
+        await server.close_all_connections()
         gc.collect()
         return result
 
-    result = asyncio.run(watched())
-    assert uncaught == []
-    return result
+    return running.run(served)
 
 
 class Got(list[HTTPResponse]):

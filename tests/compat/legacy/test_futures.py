@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.compat.legacy.looping import run
 
 from tornadic import concurrent, gen
 from tornadic.compat.legacy.contexts import ExceptionStackContext
@@ -17,21 +17,6 @@ from tornadic.concurrent import Future, ReturnValueIgnoredError, run_on_executor
 from tornadic.ioloop import IOLoop
 
 PATIENCE = 30.0
-
-
-def run(main: Callable[[], Awaitable[Any]]) -> Any:
-    uncaught: list[Any] = []
-
-    async def watched() -> Any:
-        asyncio.get_running_loop().set_exception_handler(lambda _, found: uncaught.append(found))
-        async with asyncio.timeout(PATIENCE):
-            result = await main()
-        gc.collect()
-        return result
-
-    result = asyncio.run(watched())
-    assert uncaught == []
-    return result
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests import running
 
 from tornadic import autoreload, gen
 from tornadic.compat.legacy.loops import as_current
@@ -38,11 +39,10 @@ PATIENCE = 30.0
 def run(main: Callable[[Any], Any]) -> Any:
     """Run ``main(loop)``, untyped for old arguments."""
 
-    async def watched() -> Any:
-        async with asyncio.timeout(PATIENCE):
-            return await main(IOLoop.current())
+    async def with_loop() -> Any:
+        return await main(IOLoop.current())
 
-    return asyncio.run(watched())
+    return running.run(with_loop)
 
 
 def warns(owner: str) -> Any:
