@@ -66,6 +66,32 @@ def test_the_largest(
     run(main)
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_a_request_that_saves_again_and_again(kind: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        async def get(self: RequestHandler) -> None:
+            largest = "x" * (MAX_CHARACTERS - QUOTES)
+            for key in ("a", "b", "a"):
+                self.session[key] = largest
+                await self.session.save()
+                self.session["c"] = ""
+                with pytest.raises(ValueError, match="cannot be kept"):
+                    await self.session.save()
+                del self.session["c"], self.session[key]
+                await self.session.save()
+            self.session["a"] = "the end"
+
+        async with site(
+            make_store(kind, tmp_path), ("/", Sizes), ("/save", handler(get))
+        ) as server:
+            visitor = Visitor(server)
+            for _ in range(2):
+                assert (await visitor.get("/save")).status == 200
+                assert json.loads((await visitor.get()).text) == {"a": len("the end") + QUOTES}
+
+    run(main)
+
+
 def test_what_another_request_has_written_counts(log: LogBook) -> None:
     """Both have loaded the session before either writes."""
 

@@ -9,6 +9,7 @@ he changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tornadic.log import gen_log
@@ -355,7 +356,8 @@ class Session(MutableMapping[str, Any]):
         if not self._is_over:
             # It goes on: from here on, this counts as stored.
             self._stored = self._texts()
-            self._record = self._record or Record(self._stored, now, now)
+            record = self._record or Record(self._stored, now, now)
+            self._record = replace(record, values=self._stored)
             self._written = None
             self._grown = 0
             self._removed = frozenset()
