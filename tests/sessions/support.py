@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tornadic.sessions import (
     RedisRingStore,
     RedisStore,
     SessionStore,
+    SessionStoreError,
     SQLiteStore,
 )
 from tornadic.web import Application, RequestHandler
@@ -81,6 +82,52 @@ class Asked:
 
 def new_key() -> str:
     return secrets.token_urlsafe(24)
+
+
+class Failing(MemoryStore):
+    """A store whose methods fail as long as their name is in ``failing``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing: set[str] = set()
+
+    def _fail(self, name: str) -> None:
+        if name in self.failing:
+            raise SessionStoreError("out of order")
+
+    def load(self, key: str) -> Record | None:
+        self._fail("load")
+        return super().load(key)
+
+    def save(self, key: str, change: Change) -> bool:
+        self._fail("save")
+        return super().save(key, change)
+
+    def delete(self, key: str) -> None:
+        self._fail("delete")
+        super().delete(key)
+
+
+class Remote(Failing):
+    """The same, far away."""
+
+    is_remote = True
+
+    def load(self, key: str) -> Awaitable[Record | None]:  # type: ignore[override]
+        return self._later(super().load, key)
+
+    def save(self, key: str, change: Change) -> Awaitable[bool]:  # type: ignore[override]
+        return self._later(super().save, key, change)
+
+    def delete(self, key: str) -> Awaitable[None]:  # type: ignore[override]
+        return self._later(super().delete, key)
+
+    def touch(self, key: str) -> Awaitable[None]:  # type: ignore[override]
+        return self._later(super().load, key)
+
+    async def _later(self, function: Any, *arguments: Any) -> Any:
+        await asyncio.sleep(0)
+        return function(*arguments)
 
 
 @contextlib.asynccontextmanager

@@ -3,71 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
-from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.services import free_port
-from tests.sessions.support import Notes, Visitor, handler, new_key, site
+from tests.sessions.support import Failing, Notes, Remote, Visitor, handler, new_key, site
 from tests.web.support import LogBook, run, serving
 
 from tornadic.sessions import (
-    Change,
-    MemoryStore,
-    Record,
     RedisRingStore,
     RedisStore,
     SessionStoreError,
     SQLiteStore,
 )
 from tornadic.web import Application, RequestHandler, StaticFileHandler
-
-
-class Failing(MemoryStore):
-    """A store whose methods fail as long as their name is in ``failing``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failing: set[str] = set()
-
-    def _fail(self, name: str) -> None:
-        if name in self.failing:
-            raise SessionStoreError("out of order")
-
-    def load(self, key: str) -> Record | None:
-        self._fail("load")
-        return super().load(key)
-
-    def save(self, key: str, change: Change) -> bool:
-        self._fail("save")
-        return super().save(key, change)
-
-    def delete(self, key: str) -> None:
-        self._fail("delete")
-        super().delete(key)
-
-
-class Remote(Failing):
-    """The same, far away."""
-
-    is_remote = True
-
-    def load(self, key: str) -> Awaitable[Record | None]:  # type: ignore[override]
-        return self._later(super().load, key)
-
-    def save(self, key: str, change: Change) -> Awaitable[bool]:  # type: ignore[override]
-        return self._later(super().save, key, change)
-
-    def delete(self, key: str) -> Awaitable[None]:  # type: ignore[override]
-        return self._later(super().delete, key)
-
-    async def _later(self, function: Any, *arguments: Any) -> Any:
-        await asyncio.sleep(0)
-        return function(*arguments)
-
 
 both = pytest.mark.parametrize("kind", [Failing, Remote])
 
@@ -269,3 +222,44 @@ def test_a_file_that_is_taken_away(tmp_path: Path, log: LogBook) -> None:
 
     run(main)
     assert os.listdir(tmp_path) == ["file.db"]
+
+
+@both
+def test_what_could_not_be_saved_is_saved_later(kind: type[Failing], log: LogBook) -> None:
+    """A handler that saves by itself is told, and has lost nothing of what it did."""
+
+    async def get(self: RequestHandler) -> None:
+        store.failing.add("save")
+        session = self.session
+        session["changed"] = "new"
+        session["basket"].append("pear")
+        del session["gone"], session["back"]
+        saving = asyncio.ensure_future(session.save())
+        if self.get_query_argument("meanwhile", ""):
+            await asyncio.sleep(0)
+        session["since"] = 1
+        session["back"] = "again"
+        session.pop("changed", None)
+        with pytest.raises(SessionStoreError):
+            await saving
+        session["changed"] = "newer"
+        assert dict(session) == expected
+        store.failing.clear()
+
+    expected = {"changed": "newer", "basket": ["apple", "pear"], "since": 1, "back": "again"}
+    store = kind()
+
+    async def main() -> None:
+        def begin(self: RequestHandler) -> None:
+            self.session.clear()
+            self.session.update(changed="old", basket=["apple"], gone=1, back=1)
+
+        rules = [("/", Notes), ("/begin", handler(begin)), ("/save", handler(get))]
+        async with site(store, *rules) as server:
+            visitor = Visitor(server)
+            for query in ("", "?meanwhile=1"):
+                await visitor.get("/begin")
+                assert (await visitor.get(f"/save{query}")).status == 200
+                assert json.loads((await visitor.get()).text) == expected
+
+    run(main)

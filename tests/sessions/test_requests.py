@@ -296,6 +296,61 @@ def test_values_that_are_not_json(make: MakeStore, log: LogBook) -> None:
     run(main)
 
 
+def test_what_is_set_while_the_session_is_saved(make: MakeStore) -> None:
+    """It is for the next time, and so is what another task wants to save meanwhile."""
+
+    async def get(self: RequestHandler) -> None:
+        session = self.session
+        session["basket"] = ["apple"]
+        session["number"] = 1
+        saving = asyncio.ensure_future(session.save())
+        await asyncio.sleep(0)
+        session["number"] = 2
+        session["later"] = True
+        session["basket"].append("pear")
+        again = asyncio.ensure_future(session.save())
+        await asyncio.sleep(0)
+        session["number"] = 3
+        await asyncio.gather(saving, again)
+        del session["later"]
+        await session.save()
+        session["number"] += 1
+
+    async def main() -> None:
+        async with site(make(), ("/", Notes), ("/save", handler(get))) as server:
+            visitor = Visitor(server)
+            for _ in range(2):
+                await visitor.get("/save")
+                found = json.loads((await visitor.get()).text)
+                assert found == {"basket": ["apple", "pear"], "number": 4}
+
+    run(main)
+
+
+def test_a_response_that_ends_while_the_session_is_saved(make: MakeStore) -> None:
+    saving: list[asyncio.Task[None]] = []
+
+    async def get(self: RequestHandler) -> None:
+        count = self.session.get("count", 0)
+        self.session["a"] = count
+        saving.append(asyncio.ensure_future(self.session.save()))
+        await asyncio.sleep(0)
+        self.session["b"] = count
+        if self.get_query_argument("more", ""):
+            self.session["count"] = count + 1
+
+    async def main() -> None:
+        async with site(make(), ("/", Notes), ("/save", handler(get))) as server:
+            visitor = Visitor(server)
+            for number, query in enumerate(("?more=1", "?more=1", "")):
+                await visitor.get(f"/save{query}")
+                await saving.pop()
+                found = json.loads((await visitor.get()).text)
+                assert found == {"a": number, "b": number, "count": min(number + 1, 2)}
+
+    run(main)
+
+
 def test_a_response_in_pieces(make: MakeStore) -> None:
     async def get(self: RequestHandler) -> None:
         self.session["first"] = 1

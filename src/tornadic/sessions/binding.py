@@ -173,6 +173,8 @@ class Sessions:
     def finish(self, handler: RequestHandler, session: Session) -> asyncio.Future[None] | None:
         """Save a session; the response, if it goes on later, or None if it may go on now."""
         if not session._is_over:
+            if session._saving is not None and session._saving.locked():
+                return self._settle_in_time(handler, session, self._save_after_that(session))
             later = self._save_at_end(handler, session)
             if later is not None:
                 return later
@@ -198,6 +200,17 @@ class Sessions:
         except SessionStoreError as error:
             return self._go_on_unsaved(handler, session, error)
         return self._settle_in_time(handler, session, saving)
+
+    async def _save_after_that(self, session: Session) -> bool:
+        """Save at the end what the handler itself has not saved; it is still about that."""
+        assert session._saving is not None
+        async with session._saving:
+            change = session._change()
+            session._is_over = True
+            if change is None and session._dropped is None:
+                return True
+            saving = self._write(session, change)
+            return saving if isinstance(saving, bool) else await saving
 
     def _settle_in_time(
         self, handler: RequestHandler, session: Session, saving: bool | Awaitable[bool]
@@ -249,6 +262,13 @@ class Sessions:
         session._require_loaded()
         if session._is_throwaway:
             return
+        session._is_usual = False
+        if session._saving is None:
+            session._saving = asyncio.Lock()
+        async with session._saving:
+            await self._save_now(session)
+
+    async def _save_now(self, session: Session) -> None:
         change = session._change()
         if change is None and session._dropped is None:
             if session._key is not None:
@@ -256,8 +276,15 @@ class Sessions:
                 if touching is not None:
                     await touching
             return
-        saving = self._write(session, change)
-        self._settle(session, saving if isinstance(saving, bool) else await saving)
+        # What is set while we wait is for the next time.
+        before = session._count_as_stored()
+        try:
+            saving = self._write(session, change)
+            kept = saving if isinstance(saving, bool) else await saving
+        except BaseException:
+            session._count_as_unsaved(*before)
+            raise
+        self._settle(session, kept)
 
     def _write(self, session: Session, change: Change | None) -> bool | Awaitable[bool]:
         """Have the store carry out what is due."""

@@ -51,7 +51,7 @@ class Session(MutableMapping[str, Any]):
     _pending: str | None = None
     # Values that somebody may change in place.
     _lent: Mapping[str, Any] = _NOTHING
-    # Keys that the store has and shall not have.
+    # Keys that the store has and shall not have, unless they are written anew.
     _removed: frozenset[str] = frozenset()
     # What is to be done at the end.
     _renewed = False
@@ -61,6 +61,8 @@ class Session(MutableMapping[str, Any]):
     _told: str | None = None
     _headers_are_out = False
     _is_throwaway = False
+    # One `save` after the other.
+    _saving: asyncio.Lock | None = None
 
     def __init__(
         self, sessions: Sessions, key: str | None = None, record: Record | None = None
@@ -295,7 +297,6 @@ class Session(MutableMapping[str, Any]):
     def _make_way(self, key: str, value: Any) -> None:
         """What is to be done for a new value where more was done before than to set values."""
         self._require_savable()
-        self._removed -= {key}
         if type(value) in TO_TEXT:
             self._take_back(key)
         else:
@@ -319,11 +320,12 @@ class Session(MutableMapping[str, Any]):
         for key, value in self._lent.items():
             self._note_change_in_place(key, encode(key, value))
         written = self._written or _NOTHING
+        removed = self._removed - written.keys()
         replaces = self._key if self._renewed else None
-        if not written and not self._removed and replaces is None:
+        if not written and not removed and replaces is None:
             return None
         self._check_size()
-        return Change(written, self._removed, self._record, replaces)
+        return Change(written, removed, self._record, replaces)
 
     def _note_change_in_place(self, key: str, text: str) -> None:
         written = self._written or {}
@@ -347,17 +349,32 @@ class Session(MutableMapping[str, Any]):
         if record is not None:
             record.at_most = size
 
+    def _count_as_stored(self) -> tuple[Mapping[str, str], frozenset[str]]:
+        """Take it that the store has what is here; how it was before, if that turns out wrong."""
+        before = self._stored, self._removed
+        self._stored = self._texts()
+        self._written = None
+        self._grown = 0
+        self._removed = frozenset()
+        if self._record is not None:
+            self._record = replace(self._record, values=self._stored)
+        return before
+
+    def _count_as_unsaved(self, stored: Mapping[str, str], removed: frozenset[str]) -> None:
+        """The store has only what it had."""
+        texts = self._texts()
+        self._stored = {key: text for key, text in stored.items() if key in texts}
+        self._written = {key: text for key, text in texts.items() if stored.get(key) != text}
+        self._grown = sum(map(len, self._written.values()))
+        self._removed = (removed | (stored.keys() - texts.keys())) - texts.keys()
+        self._is_usual = False
+
     def _saved(self, key: str | None, now: float) -> None:
-        """What is here is what the store has from ``now`` on, under ``key``."""
+        """The session is stored under ``key`` from ``now`` on, as it counts already."""
         self._key = key
-        if self._next_key is not None or self._dropped is not None or self._renewed:
-            self._next_key = self._dropped = None
-            self._renewed = False
-        if not self._is_over:
-            # It goes on: from here on, this counts as stored.
-            self._stored = self._texts()
-            record = self._record or Record(self._stored, now, now)
-            self._record = replace(record, values=self._stored)
-            self._written = None
-            self._grown = 0
-            self._removed = frozenset()
+        self._next_key = self._dropped = None
+        self._renewed = False
+        if key is None:
+            self._record = None
+        elif self._record is None:
+            self._record = Record(self._stored, now, now)
