@@ -17,6 +17,8 @@ from typing import Final
 TCHAR: Final = frozenset((string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode())
 DIGIT: Final = frozenset(b"0123456789")
 HEXDIG: Final = frozenset(b"0123456789abcdefABCDEF")
+# Longer than any name or address, and taken for none.
+LONGEST_HOST: Final = 1024
 # No comma: two hosts that somebody has joined must not pass for one.
 HOST_CHAR: Final = frozenset((string.ascii_letters + string.digits + "-._~%!$&'()*+;=").encode())
 
@@ -294,6 +296,8 @@ def is_target(method: bytes, target: bytes) -> bool:
 
 def is_authority(text: bytes) -> bool:
     """RFC 3986 section 3.2 without user information: a host, and perhaps a port."""
+    if len(text) > LONGEST_HOST:
+        return False
     if text[:1] == b"[":
         literal, bracket, rest = text[1:].partition(b"]")
         if not bracket or not is_ipv6(literal):

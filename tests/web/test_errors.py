@@ -322,6 +322,56 @@ class TestUncaughtException:
         log.take("Uncaught exception", logging.ERROR)
 
 
+class Odd(BaseException):
+    """No Exception: what test tools raise for a failure, and some libraries to break off."""
+
+
+def wrong(*_: Any) -> None:
+    raise Odd("it")
+
+
+async def wrong_at_once(*_: Any) -> None:
+    raise Odd("it")
+
+
+async def wrong_later(*_: Any) -> None:
+    await asyncio.sleep(0)
+    raise Odd("it")
+
+
+class TestWhatIsNoException:
+    @pytest.mark.parametrize("act", [wrong, wrong_at_once, wrong_later])
+    @pytest.mark.parametrize("where", ["get", "prepare"])
+    def test_is_answered_all_the_same(self, where: str, act: Any, log: LogBook) -> None:
+        handler = type("Handler", (RequestHandler,), {where: act})
+        assert fetch(handler).status == 500
+        log.take("Uncaught exception")
+
+    def test_from_a_constructor(self, log: LogBook) -> None:
+        handler = type("Handler", (RequestHandler,), {"initialize": wrong})
+        assert fetch(handler).status == 500
+        log.take("Uncaught exception")
+
+    @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_but_what_ends_the_program_does(
+        self, kind: type[BaseException], is_async: bool
+    ) -> None:
+        class Handler(RequestHandler):
+            def get(self) -> Any:
+                return self.end() if is_async else raise_it()
+
+            async def end(self) -> None:
+                await asyncio.sleep(0)
+                raise_it()
+
+        def raise_it() -> None:
+            raise kind("enough")
+
+        with pytest.raises(kind, match="enough"):
+            fetch(Handler)
+
+
 class TestOwnErrorPages:
     def test_write_error_gets_the_exception(self) -> None:
         class Handler(RequestHandler):

@@ -187,8 +187,7 @@ class Sessions:
     ) -> asyncio.Future[None] | None:
         session._is_usual = False
         try:
-            # A request that failed has perhaps done half of what it was to do.
-            if handler._status_code >= 500 or session._pending is not None or session._is_throwaway:
+            if not self._is_to_be_saved(handler, session):
                 return None
             change = session._change()
         finally:
@@ -200,6 +199,12 @@ class Sessions:
         except SessionStoreError as error:
             return self._go_on_unsaved(handler, session, error)
         return self._settle_in_time(handler, session, saving)
+
+    def _is_to_be_saved(self, handler: RequestHandler, session: Session) -> bool:
+        """Whether what was done to a session counts."""
+        # A request that failed has perhaps done half of what it was to do.
+        has_failed = handler._status_code >= 500
+        return not (has_failed or session._pending is not None or session._is_throwaway)
 
     async def _save_after_that(self, session: Session) -> bool:
         """Save at the end what the handler itself has not saved; it is still about that."""
@@ -276,6 +281,9 @@ class Sessions:
                 if touching is not None:
                     await touching
             return
+        is_new = change is not None and (session._key is None or change.replaces is not None)
+        if (is_new or session._dropped is not None) and session._told != (session._next_key or ""):
+            session._require_headers()  # the client has to be told yet
         # What is set while we wait is for the next time.
         before = session._count_as_stored()
         try:
@@ -283,6 +291,8 @@ class Sessions:
             kept = saving if isinstance(saving, bool) else await saving
         except BaseException:
             session._count_as_unsaved(*before)
+            if session._told != session._next_key:
+                session._next_key = None
             raise
         self._settle(session, kept)
 
@@ -326,20 +336,20 @@ class Sessions:
 
     def mark(self, handler: RequestHandler, session: Session) -> None:
         """Add to a response's headers, which go out now, whether saved or still to be saved."""
-        session._headers_are_out = True
         session._is_usual = False
         headers = handler._headers
         if "Vary" not in headers._fields:
             headers._fields["Vary"] = "Cookie"
         elif "cookie" not in headers["Vary"].lower() and headers["Vary"] != "*":
             headers["Vary"] += ", Cookie"
-        if not (session._is_over or session._pending is not None or session._is_throwaway):
+        if not session._is_over and self._is_to_be_saved(handler, session):
             # A response in pieces: the session is saved at its end, the cookie goes now.
             change = session._change()
             if change is not None and (session._key is None or change.replaces is not None):
                 session._told = session._next_key = secrets.token_urlsafe(KEY_BYTES)
             elif session._dropped is not None:
                 session._told = ""
+        session._headers_are_out = True
         if session._told:
             self._set_cookie(handler, session._told)
         elif session._told is not None:

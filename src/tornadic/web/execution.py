@@ -201,7 +201,9 @@ class HandlerDelegate(HTTPMessageDelegate):
                 handler = self._handler_class(application, request, **self._handler_kwargs)
             else:
                 handler = self._handler_class(application, request)
-        except (Exception, asyncio.CancelledError) as e:
+        except BaseException as e:
+            if isinstance(e, _NO_ANSWER):
+                raise
             hints.explain_construction(e, self._handler_class, self._handler_kwargs)
             # A handler of no kind in particular says what became of this one.
             handler = RequestHandler(application, request)
@@ -238,7 +240,9 @@ class HandlerDelegate(HTTPMessageDelegate):
                     self._go_on(handler, waiting, is_called=True)
                 elif handler._auto_finish and not handler._finished:
                     handler.finish()
-        except (Exception, asyncio.CancelledError) as e:
+        except BaseException as e:
+            if isinstance(e, _NO_ANSWER):
+                raise
             _fail(handler, e)
             self._let_data_come()
 
@@ -352,6 +356,10 @@ class HandlerDelegate(HTTPMessageDelegate):
             else:
                 _fail(handler, e)  # it is what the handler waited for that was cancelled
             raise
+        except BaseException as e:
+            if isinstance(e, _NO_ANSWER):
+                raise
+            _fail(handler, e)
         finally:
             self._let_data_come()
             self._task = None  # which refers to us
@@ -409,6 +417,11 @@ class HandlerDelegate(HTTPMessageDelegate):
     def _let_data_come(self) -> None:
         if self._prepared is not None and not self._prepared.done():
             self._prepared.set_result(None)
+
+
+# The program is to end, or nobody refers to the coroutine any more.  Whatever else a handler
+# raises is answered, also what is no Exception: a test's failure, or another library's own.
+_NO_ANSWER = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 class _LateTask(asyncio.Task[None]):
