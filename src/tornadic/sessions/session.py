@@ -92,9 +92,10 @@ class Session(MutableMapping[str, Any]):
     async def save(self) -> None:
         """Save the session now, or note that it is still in use.
 
-        For handlers that go on after the headers have gone out, such as WebSockets.  Raises
-        `SessionStoreError`, and what cannot be kept is a RuntimeError at the place where it is
-        set.
+        For handlers that go on after the headers have gone out, such as WebSockets.  What is set
+        meanwhile is for the next time.  Raises `SessionStoreError`, after which what was to be
+        saved still is, and RuntimeError if the client has to be told a new identifier, or that
+        it has none any more, and the headers went out without that.
         """
         await self._sessions.save(self)
 
