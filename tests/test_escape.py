@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections
+import enum
 import html
 import json
 import re
 import urllib.parse
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -106,6 +108,45 @@ class TestJson:
         assert "</" not in encoded
         assert escape.json_decode(encoded) == value
         assert escape.json_decode(encoded.encode()) == value
+
+    @given(
+        json_values | st.floats() | st.lists(st.floats()) | st.dictionaries(st.floats(), st.none())
+    )
+    def test_it_is_what_the_standard_library_makes(self, value: Any) -> None:
+        assert escape.json_encode(value) == json.dumps(value).replace("</", "<\\/")
+
+    def test_kinds_that_are_like_others(self) -> None:
+        class Text(str):
+            pass
+
+        class Number(enum.IntEnum):
+            ONE = 1
+
+        value = [
+            Text("a"),
+            Number.ONE,
+            OrderedDict(b=(1, 2)),
+            {None: 1, True: 2, 3: 4, Text("k"): 5},
+        ]
+        assert escape.json_encode(value) == json.dumps(value)
+
+    def test_errors_are_those_of_the_standard_library(self) -> None:
+        circle: list[Any] = []
+        circle.append(circle)
+        deep: list[Any] = []
+        for _ in range(100_000):
+            deep = [deep]
+        for value in (circle, deep, {1}, [object()], {(): 1}, 1j, {"a": b""}):
+            with pytest.raises((TypeError, ValueError, RecursionError)) as expected:
+                json.dumps(value)
+            with pytest.raises(expected.type, match=re.escape(str(expected.value))):
+                escape.json_encode(value)
+
+    def test_what_a_program_has_made_of_json(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(json.JSONEncoder, "default", lambda self, value: sorted(value))
+        assert escape.json_encode({"a": {2, 1}}) == '{"a": [1, 2]}'
+        monkeypatch.setattr(json, "dumps", lambda value: f"<{value}></x>")
+        assert escape.json_encode(1) == "<1><\\/x>"
 
     def test_script_cannot_be_closed(self) -> None:
         assert escape.json_encode({"a": "</script>"}) == '{"a": "<\\/script>"}'
