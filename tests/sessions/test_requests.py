@@ -351,6 +351,28 @@ def test_a_response_that_ends_while_the_session_is_saved(make: MakeStore) -> Non
     run(main)
 
 
+def test_a_failed_response_that_ends_while_the_session_is_saved(make: MakeStore) -> None:
+    """What the handler has saved itself stays, and what it did after that does not."""
+
+    async def get(self: RequestHandler) -> None:
+        self.session["saved"] = True
+        saving = asyncio.ensure_future(self.session.save())
+        await asyncio.sleep(0)
+        self.session["saved"] = self.session["half"] = False
+        self.set_status(500)
+        self.finish()
+        await saving
+
+    async def main() -> None:
+        async with site(make(), ("/", Notes), ("/fail", handler(get))) as server:
+            visitor = Visitor(server)
+            for _ in range(2):
+                assert (await visitor.get("/fail")).status == 500
+                assert json.loads((await visitor.get()).text) == {"saved": True}
+
+    run(main)
+
+
 def test_a_response_in_pieces(make: MakeStore) -> None:
     async def get(self: RequestHandler) -> None:
         self.session["first"] = 1

@@ -174,7 +174,8 @@ class Sessions:
         """Save a session; the response, if it goes on later, or None if it may go on now."""
         if not session._is_over:
             if session._saving is not None and session._saving.locked():
-                return self._settle_in_time(handler, session, self._save_after_that(session))
+                saving = self._save_after_that(handler, session)
+                return self._settle_in_time(handler, session, saving)
             later = self._save_at_end(handler, session)
             if later is not None:
                 return later
@@ -206,16 +207,19 @@ class Sessions:
         has_failed = handler._status_code >= 500
         return not (has_failed or session._pending is not None or session._is_throwaway)
 
-    async def _save_after_that(self, session: Session) -> bool:
-        """Save at the end what the handler itself has not saved; it is still about that."""
+    async def _save_after_that(self, handler: RequestHandler, session: Session) -> bool:
+        """Save at the end what the handler itself has not saved; it is still about that.
+
+        Returns whether there was something to save, and it was kept.
+        """
         assert session._saving is not None
         async with session._saving:
-            change = session._change()
+            counts = self._is_to_be_saved(handler, session)
+            change = session._change() if counts else None
             session._is_over = True
-            if change is None and session._dropped is None:
-                return True
-            saving = self._write(session, change)
-            return saving if isinstance(saving, bool) else await saving
+            if change is None and not (counts and session._dropped is not None):
+                return False
+            return await _kept(self._write(session, change))
 
     def _settle_in_time(
         self, handler: RequestHandler, session: Session, saving: bool | Awaitable[bool]
@@ -287,8 +291,7 @@ class Sessions:
         # What is set while we wait is for the next time.
         before = session._count_as_stored()
         try:
-            saving = self._write(session, change)
-            kept = saving if isinstance(saving, bool) else await saving
+            kept = await _kept(self._write(session, change))
         except BaseException:
             session._count_as_unsaved(*before)
             if session._told != session._next_key:
@@ -310,8 +313,7 @@ class Sessions:
         await deleting
         if change is None:
             return True
-        saving = self._save(session, change)
-        return saving if isinstance(saving, bool) else await saving
+        return await _kept(self._save(session, change))
 
     def _save(self, session: Session, change: Change) -> bool | Awaitable[bool]:
         key = session._key
@@ -409,6 +411,11 @@ class Sessions:
         if what in self._failing:
             self._failing.discard(what)
             gen_log.warning("Sessions can be %s again", what)
+
+
+async def _kept(saving: bool | Awaitable[bool]) -> bool:
+    """Whether a store has kept what it was given, at once or later."""
+    return saving if isinstance(saving, bool) else await saving
 
 
 def _refuse(handler: RequestHandler) -> NoReturn:
