@@ -41,7 +41,6 @@ create_app.  The program may say `import tornado` or `import tornadic`.
 
 _USUAL_NAMES = ("app", "application", "make_app", "create_app")
 
-
 PATIENCE = 3.0
 """Seconds that a loop may run while the program is imported."""
 

@@ -286,13 +286,14 @@ class HTTPHeaders(MutableMapping[str, str]):
         return ",".join(value) if isinstance(value, list) else value
 
     def _peek_into(self, waiting: bytes | bytearray, name: str) -> str | list[str] | None:
+        """The field among lines that wait, which stay so if it stands in one place only."""
         searched, wanted = waiting.lower(), name.lower().encode() + b":"
         start = searched.find(wanted)
         if start < 0:
             return self._first.get(name)
         begins_line = start == 0 or searched[start - 1 : start] == b"\n"
         start += len(wanted)
-        if not begins_line or name in self._first or wanted in searched[start:]:
+        if not begins_line or name in self._first or searched.find(wanted, start) >= 0:
             return self._fields.get(name)
         return waiting[start : waiting.index(b"\r", start)].decode("latin-1").strip(" \t")
 

@@ -201,9 +201,9 @@ class HandlerDelegate(HTTPMessageDelegate):
                 handler = self._handler_class(application, request, **self._handler_kwargs)
             else:
                 handler = self._handler_class(application, request)
+        except _NO_ANSWER:
+            raise
         except BaseException as e:
-            if isinstance(e, _NO_ANSWER):
-                raise
             hints.explain_construction(e, self._handler_class, self._handler_kwargs)
             # A handler of no kind in particular says what became of this one.
             handler = RequestHandler(application, request)
@@ -240,9 +240,9 @@ class HandlerDelegate(HTTPMessageDelegate):
                     self._go_on(handler, waiting, is_called=True)
                 elif handler._auto_finish and not handler._finished:
                     handler.finish()
+        except _NO_ANSWER:
+            raise
         except BaseException as e:
-            if isinstance(e, _NO_ANSWER):
-                raise
             _fail(handler, e)
             self._let_data_come()
 
@@ -347,8 +347,6 @@ class HandlerDelegate(HTTPMessageDelegate):
             # Whoever reads a body whose client has gone ends here, and nobody is left to be told.
             if not self._is_cut_off:
                 _fail(handler, e)
-        except Exception as e:
-            _fail(handler, e)
         except asyncio.CancelledError as e:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -356,9 +354,9 @@ class HandlerDelegate(HTTPMessageDelegate):
             else:
                 _fail(handler, e)  # it is what the handler waited for that was cancelled
             raise
+        except _NO_ANSWER:
+            raise
         except BaseException as e:
-            if isinstance(e, _NO_ANSWER):
-                raise
             _fail(handler, e)
         finally:
             self._let_data_come()
